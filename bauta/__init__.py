@@ -1,0 +1,1 @@
+"""bauta: privacy in face recognition, protected, attacked and proven."""
