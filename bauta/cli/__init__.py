@@ -1,0 +1,20 @@
+"""The command line: parse, call, show. Nothing here imports torch until a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bauta.errors import BautaError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Privacy in face recognition: protect, attack, prove.")
+
+
+def main() -> None:
+    """Run the command line; every `BautaError` becomes one sentence on standard error and its exit code."""
+    try:
+        app()
+    except BautaError as error:
+        sys.stderr.write(f"bauta: {error}\n")
+        raise SystemExit(error.exit_code) from None
