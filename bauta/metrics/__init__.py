@@ -1,0 +1,52 @@
+"""What to measure, each with its direction: how alike two things are, and how well scores tell people apart."""
+
+from __future__ import annotations
+
+from bauta.metrics.base import Interval, Metric, SetMetric, bootstrap, wilson
+from bauta.metrics.image import COSINE, PSNR, SSIM
+from bauta.metrics.verification import (
+    AUC,
+    EER,
+    FoldAccuracy,
+    Roc,
+    auc,
+    best_threshold,
+    eer,
+    pmt_accuracy,
+    rank1,
+    roc,
+    srra,
+    tar_at_far,
+    tar_metric,
+    ten_fold_accuracy,
+    threshold_at_far,
+)
+
+__all__ = [
+    "ALL",
+    "AUC",
+    "COSINE",
+    "EER",
+    "PSNR",
+    "SSIM",
+    "FoldAccuracy",
+    "Interval",
+    "Metric",
+    "Roc",
+    "SetMetric",
+    "auc",
+    "best_threshold",
+    "bootstrap",
+    "eer",
+    "pmt_accuracy",
+    "rank1",
+    "roc",
+    "srra",
+    "tar_at_far",
+    "tar_metric",
+    "ten_fold_accuracy",
+    "threshold_at_far",
+    "wilson",
+]
+
+ALL: tuple[Metric | SetMetric, ...] = (SSIM, PSNR, COSINE, AUC, EER, tar_metric(1e-2), tar_metric(1e-3))
