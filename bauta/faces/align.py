@@ -1,0 +1,93 @@
+"""Five points -> an upright face of 112 x 112, as recognizers were trained.
+
+Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991. The template is
+the one that InsightFace and most networks since ArcFace use.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from bauta.errors import BadImage, ShapeError, check_shape
+
+__all__ = ["TEMPLATE", "align", "inverse", "similarity", "transform"]
+
+TEMPLATE: NDArray[np.float64] = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+"""(5, 2) x, y in the 112 x 112 picture: left eye, right eye, nose, left and right corner of the mouth, left as seen."""
+SIZE = 112
+
+Matrix = NDArray[np.float64]
+
+
+def similarity(src: ArrayLike, dst: ArrayLike) -> Matrix:
+    """The (2, 3) rotation, scale and shift, never a mirroring, that brings `src` (N, 2) nearest to `dst` (N, 2).
+
+    Least squares in closed form (Umeyama's equations 38 to 43). Raises `ShapeError` for other shapes, values that are
+    not finite, or points that all coincide.
+    """
+    a, b = np.asarray(src, np.float64), np.asarray(dst, np.float64)
+    if a.shape != b.shape or a.ndim != 2 or a.shape[1] != 2 or len(a) < 2:
+        raise ShapeError(f"A similarity needs two lists of points (N, 2) with N >= 2, got {a.shape} and {b.shape}.")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ShapeError("A similarity needs finite points, got NaN or infinity; look at the landmarks.")
+    center_a, center_b = a.mean(0), b.mean(0)
+    a, b = a - center_a, b - center_b
+    spread = (a**2).sum()
+    if spread < 1e-9:
+        raise ShapeError("A similarity needs points that differ, got the same point again and again.")
+    u, s, vt = np.linalg.svd(b.T @ a)
+    sign = np.array([1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = u * sign @ vt
+    scaled = rotation * ((s * sign).sum() / spread)
+    return np.column_stack([scaled, center_b - scaled @ center_a])
+
+
+def transform(matrix: Matrix, points: ArrayLike) -> NDArray[np.float64]:
+    """(N, 2) points moved by a (2, 3) matrix."""
+    moved: NDArray[np.float64] = np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return moved
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """The (2, 3) matrix that undoes another: from the aligned face back into the photo."""
+    back = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([back, -back @ matrix[:, 2]])
+
+
+def align(image: Tensor, landmarks: ArrayLike, size: int = SIZE) -> Tensor:
+    """Cut the face at five `landmarks` (x, y in pixels of `image`) out of (3, H, W): (3, size, size), in [0, 1].
+
+    Sampled bilinearly, what lies outside the photo is black. A face that must shrink to less than half is blurred
+    first, so that fine detail does not fold into false patterns. Raises `ShapeError`; `BadImage` when the points give a
+    face smaller than four pixels across.
+    """
+    check_shape(image, "3 H W", "image")
+    matrix = similarity(landmarks, TEMPLATE * (size / SIZE))
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if not 1e-6 < scale < size / 4:
+        raise BadImage(
+            f"The landmarks describe a face {size / max(scale, 1e-6):.1f} pixels across, too small or too large to align."
+        )
+    return torch.from_numpy(warp(image, matrix, scale, size)).permute(2, 0, 1).contiguous().to(image)
+
+
+def warp(image: Tensor, matrix: Matrix, scale: float, size: int) -> NDArray[np.float32]:
+    """(size, size, 3). Only the part of the photo that the face needs is touched, so a large photo costs no more."""
+    corners = transform(inverse(matrix), [[0, 0], [size, 0], [0, size], [size, size]])
+    sigma = 0.5 * np.sqrt(max(1 / scale**2 - 1, 0)) if scale < 0.5 else 0.0
+    margin = 2 + 4 * sigma
+    height, width = image.shape[1:]
+    left, top = np.clip(np.floor(corners.min(0) - margin), 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(0) + margin), [left + 1, top + 1], [width, height]).astype(int)
+    part = image[:, top:bottom, left:right].detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
+    if sigma:
+        part = cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    moved = np.column_stack([matrix[:, :2], transform(matrix, [[left, top]])[0]])
+    face = cv2.warpAffine(part, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.clip(face, 0, 1).astype(np.float32, copy=False)

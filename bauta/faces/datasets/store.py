@@ -1,0 +1,88 @@
+"""Files by name, whether they lie in a folder or in a zip."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from functools import cached_property
+from pathlib import Path
+
+from bauta.errors import BadFile, MissingData
+from bauta.faces.images import MAX_BYTES, SUFFIXES
+
+__all__ = ["Folder", "Zip", "open_store"]
+
+
+class Folder:
+    """The files below a folder. Names are relative, with forward slashes, sorted; hidden files are left out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def names(self) -> list[str]:
+        found = (p.relative_to(self.path) for p in self.path.rglob("*") if p.is_file())
+        return sorted(p.as_posix() for p in found if not any(part.startswith(".") for part in p.parts))
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises `BadFile`."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise BadFile(f"{self.path / name} cannot be read: {error.strerror or error}.") from error
+
+
+class Zip:
+    """The files inside a zip, read without unpacking it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.file = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise BadFile(
+                f"{path} is not a zip that can be read ({error}); copy it again from where it came."
+            ) from error
+
+    def __repr__(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def names(self) -> list[str]:
+        found = (n for n in self.file.namelist() if not n.endswith("/") and not n.startswith("__MACOSX"))
+        return sorted(n for n in found if not any(part.startswith(".") for part in n.split("/")))
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises `BadFile`."""
+        try:
+            if self.file.getinfo(name).file_size > MAX_BYTES:
+                raise BadFile(f"{name} in {self.path} unpacks to more than {MAX_BYTES:,} bytes; it is no face.")
+            return self.file.read(name)
+        except (zipfile.BadZipFile, zlib.error, OSError, KeyError, RuntimeError, NotImplementedError) as error:
+            raise BadFile(f"{name} in {self.path} is damaged ({error}); copy the zip again.") from error
+
+
+Store = Folder | Zip
+
+
+def open_store(path: str | Path) -> Store:
+    """The files at `path`, a folder or a zip. Raises `MissingData` when nothing is there, `BadFile`."""
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file():
+        return Zip(path)
+    raise MissingData(f"There is no folder and no zip at {path}; give the path of the data set.")
+
+
+def pictures(store: Store) -> list[str]:
+    """The names that end like pictures, sorted."""
+    return [name for name in store.names if name.lower().endswith(SUFFIXES)]
+
+
+def by_base(names: list[str]) -> dict[str, str]:
+    """The last part of each name -> the name, so that a set is found under any top folder."""
+    return {name.rsplit("/", 1)[-1]: name for name in names}

@@ -1,0 +1,242 @@
+"""Picture files to tensors and back: the one file that knows 0..255, EXIF and Pillow.
+
+Inside bauta a picture is RGB float32 in [0, 1], upright. Only formats that decode without outside programs are opened,
+so that a hostile file reaches as little code as possible. A color profile in a file is ignored, as it is by the
+libraries that recognizers were trained with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from bauta.errors import BadImage, ShapeError, UsageError, check_shape
+from bauta.ops.quantize import to_8bit
+from bauta.types import Images, Source
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Picture",
+    "decode",
+    "encode_jpeg",
+    "encode_png",
+    "read_image",
+    "read_picture",
+    "through_jpeg",
+    "write_bytes",
+    "write_image",
+]
+
+MAX_PIXELS = 150_000_000
+"""Larger pictures are refused: 150 million pixels are 1.8 GB as floats, and more than any phone writes by default."""
+MAX_BYTES = 1 << 30
+"""Larger files are refused before they are read."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
+"""Names that are taken for pictures when a folder is searched."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# These hold further pictures (a preview, a depth map, a burst) beside the photo, which comes first: no animation.
+ALBUMS = ("MPO", "HEIF")
+
+# EXIF orientation -> what turns the stored picture upright
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was read. image: (3, H, W) RGB float32 in [0, 1], upright. grey: all three channels are equal."""
+
+    image: Tensor
+    source: Source
+    grey: bool
+
+
+def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """The picture in a file, upright: (3, H, W) RGB float32 in [0, 1]. Raises `BadImage`."""
+    return read_picture(path, max_pixels=max_pixels).image
+
+
+def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture in a file with its `Source` (name and SHA-256 of the content). Raises `BadImage`."""
+    path = Path(path)
+    if not path.is_file():
+        raise BadImage(f"{path} is no file; give the path of a picture.")
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BadImage(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} that are read; make it smaller.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadImage(f"{path} cannot be read: {error.strerror or error}.") from error
+    return decode(data, str(path), max_pixels=max_pixels)
+
+
+def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture in `data`; `name` is what errors and the `Source` call it. Raises `BadImage`.
+
+    Alpha is laid over white. 16-bit grey keeps its depth; 16-bit color is read at 8 bits, since Pillow has no more.
+    """
+    image = to_tensor(load(data, name, max_pixels), name)
+    grey = bool((image[0] == image[1]).all() and (image[0] == image[2]).all())
+    return Picture(image, Source(name, hashlib.sha256(data).hexdigest()), grey)
+
+
+def load(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    """Decode whole and turn upright, or say in one sentence why not."""
+    formats = (*FORMATS, "HEIF") if register_heif() else FORMATS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels is checked below
+            picture = Image.open(io.BytesIO(data), formats=formats)
+        if picture.width * picture.height > max_pixels:
+            raise BadImage(
+                f"{name} unpacks to {picture.width} x {picture.height} pixels, more than the limit of {max_pixels:,}; "
+                "make it smaller or raise max_pixels if you trust it."
+            )
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format not in ALBUMS:
+            raise BadImage(f"{name} holds {frames} pictures (an animation or pages); save the one you want as PNG.")
+        picture.load()
+        # after load: the TIFF reader turns the picture itself then, and takes the tag away
+        turn = UPRIGHT.get(orientation(picture))
+    except Image.DecompressionBombError as error:
+        raise BadImage(
+            f"{name} unpacks to more pixels than Pillow allows ({error}); make it smaller, or raise "
+            "PIL.Image.MAX_IMAGE_PIXELS as well if you trust it."
+        ) from error
+    except UnidentifiedImageError as error:
+        heic = "" if register_heif() else " (HEIC needs the package pillow-heif)"
+        raise BadImage(
+            f"{name} is not a picture that can be read; give JPEG, PNG, WebP, BMP, TIFF, GIF or HEIC{heic}."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
+        raise BadImage(f"{name} is damaged or cut short ({error}); copy it again from where it came.") from error
+    return picture if turn is None else picture.transpose(turn)
+
+
+def orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where the tags are absent or broken, since the pixels are good all the same."""
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow's EXIF reader raises whatever a broken tag makes of it
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def to_tensor(picture: Image.Image, name: str) -> Tensor:
+    """Any Pillow mode -> (3, H, W) in [0, 1]."""
+    if picture.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
+        grey = np.asarray(picture).astype(np.float32) / 65535
+        return torch.from_numpy(grey).expand(3, -1, -1).clone()
+    if picture.mode in ("I", "F"):
+        raise BadImage(f"{name} has 32-bit pixels, whose range no file states; save it with 8 or 16 bits.")
+    alpha = "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info
+    try:
+        pixels = np.array(picture.convert("RGBA" if alpha else "RGB"))
+    except (ValueError, OSError) as error:
+        raise BadImage(f"{name} has {picture.mode} pixels, which cannot be turned into RGB; save it as RGB.") from error
+    image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+    if not alpha:
+        return image.contiguous()
+    return (image[:3] * image[3:] + (1 - image[3:])).clamp(0, 1).contiguous()
+
+
+@cache
+def register_heif() -> bool:
+    """Teach Pillow to open HEIC where pillow_heif is installed; say whether it is."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def write_image(path: str | Path, image: Tensor) -> None:
+    """Write (3, H, W) in [0, 1] as an 8-bit file that holds pixels and nothing else: no EXIF, thumbnail or profile.
+
+    `.png` keeps every value. `.jpg` is quality 95 without color subsampling and warns what that costs. The file
+    appears whole or not at all. Raises `UsageError` for other names, `ShapeError`.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        data = encode_png(image)
+    elif suffix in (".jpg", ".jpeg"):
+        warnings.warn(
+            f"{path.name}: JPEG changes the pixels; even at quality 95 (4:4:4), which is used, it keeps about 85 % of "
+            "a faint protection and loses the rest; write .png to keep all of it.",
+            stacklevel=2,
+        )
+        data = encode_jpeg(image)
+    else:
+        raise UsageError(f"Pictures are written as .png (every value kept) or .jpg, got {path.name!r}; rename it.")
+    write_bytes(path, data)
+
+
+def encode_png(image: Tensor) -> bytes:
+    """(3, H, W) in [0, 1] -> a PNG of 8-bit pixels and nothing else; the same picture gives the same bytes."""
+    return save(to_pillow(image), format="PNG", compress_level=6)
+
+
+def encode_jpeg(image: Tensor, quality: int = 95, subsampling: str = "4:4:4") -> bytes:
+    """(3, H, W) in [0, 1] -> a baseline JPEG of pixels and nothing else."""
+    return save(to_pillow(image), format="JPEG", quality=quality, subsampling=subsampling)
+
+
+def through_jpeg(images: Images, quality: int, subsampling: str = "4:2:0") -> Images:
+    """What a batch looks like after a real JPEG file; 4:2:0 is what most programs write by default."""
+    check_shape(images, "B 3 H W", "images")
+    files = [encode_jpeg(image, quality, subsampling) for image in images]
+    return torch.stack([decode(data, "a JPEG in memory").image for data in files]).to(images)
+
+
+def to_pillow(image: Tensor) -> Image.Image:
+    """(3, H, W) in [0, 1] -> 8-bit RGB, rounded as the pipeline rounds (ties to even)."""
+    check_shape(image, "3 H W", "image")
+    if not bool(image.isfinite().all()):
+        raise ShapeError("An image to be written must be finite, got NaN or infinity; look at what made it.")
+    levels = (to_8bit(image.detach().float()) * 255).round().to(torch.uint8)
+    return Image.fromarray(levels.permute(1, 2, 0).cpu().contiguous().numpy())
+
+
+def save(picture: Image.Image, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` whole or not at all: into a file beside `path`, then renamed over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
