@@ -1,0 +1,37 @@
+# make test, make check, make demo, make bench: each sets up .venv first, again only when the dependencies change.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+# Two threads by default: machines that show many cores and lend few are slower with more. Say OMP_NUM_THREADS=8 for eight.
+export OMP_NUM_THREADS ?= 2
+export MKL_NUM_THREADS ?= $(OMP_NUM_THREADS)
+export OPENBLAS_NUM_THREADS ?= $(OMP_NUM_THREADS)
+
+.PHONY: help setup test check demo bench
+
+help:
+	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
+	@echo "make check   lint, formatting, types"
+	@echo "make demo    protect a few photos and print the proof"
+	@echo "make bench   speed and memory, each beside its rival"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+demo: setup
+	$(BIN)/bauta demo
+
+bench: setup
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
