@@ -1,0 +1,169 @@
+"""An attack declares what it sees, may do and knows; a victim hands out that and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bauta.errors import BeyondKnowledge
+from bauta.pipeline import Pipeline
+from bauta.types import Faces, Images, Stage, Templates
+
+
+class Access(IntEnum):
+    """How an attack may use the victim's system."""
+
+    NONE = 0
+    QUERY = 1
+    GRADIENT = 2
+
+
+class Knows(IntEnum):
+    """What an attack knows of the protection: nothing (unaware), the method, its keys, this very image's draw."""
+
+    NOTHING = 0
+    SCHEME = 1
+    KEYS = 2
+    DRAW = 3
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A threat model as data.
+
+    sees: the stage whose leak the attack is given. access, knows: see `Access`, `Knows`. holds: what else is in the
+    attacker's hands: "client layers", "reference photos", "mask".
+    """
+
+    sees: Stage
+    access: Access = Access.NONE
+    knows: Knows = Knows.NOTHING
+    holds: frozenset[str] = frozenset()
+
+
+class Victim:
+    """The attacker's only handle. It refuses what was not declared (`BeyondKnowledge`) and counts every query.
+
+    pipeline: the protected system. knowledge: what the attack declared. held: things by name, handed out if declared.
+    enrolled: templates (N, D) in the matcher, for `score`. attacker_seed: the keys of an attacker who knows the scheme.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        knowledge: Knowledge,
+        *,
+        held: Mapping[str, object] | None = None,
+        enrolled: Templates | None = None,
+        attacker_seed: int = 1,
+    ) -> None:
+        self.knowledge = knowledge
+        self.queries = 0
+        self._pipeline = pipeline
+        client = pipeline.recognizer.layers[: pipeline.recognizer.cut]
+        self._held: dict[str, object] = {"client layers": client, **(held or {})}
+        self._enrolled = enrolled
+        self._attacker_seed = attacker_seed
+
+    def observe(self, images: Images) -> Tensor:
+        """The leak of the attacker's own pictures, at the stage that he sees.
+
+        An unaware attacker has the bare device; one who knows the scheme runs it with keys and draws of his own; one
+        who has the keys runs it with the victim's.
+        """
+        self.queries += len(images)
+        with torch.no_grad():
+            return self._device().at(self._stage(), Faces(images))
+
+    def differentiable(self, images: Images) -> Tensor:
+        """`observe` with a gradient to the pictures; needs `Access.GRADIENT`."""
+        if self.knowledge.access < Access.GRADIENT:
+            raise BeyondKnowledge(f"The attack declared access {self.knowledge.access.name}; gradients need GRADIENT.")
+        self.queries += len(images)
+        return self._device().at(self._stage(), Faces(images))
+
+    def held(self, name: str) -> Any:
+        """Something that the attacker holds, if he declared it."""
+        if name not in self.knowledge.holds:
+            declared = ", ".join(sorted(self.knowledge.holds)) or "nothing"
+            raise BeyondKnowledge(f"The attack reached for {name!r} but declared that it holds {declared}.")
+        if name not in self._held:
+            raise BeyondKnowledge(f"This victim has no {name!r} to be held; it has {', '.join(self._held)}.")
+        return self._held[name]
+
+    def score(self, images: Images, target: Tensor) -> Tensor:
+        """(B,) cosine of each picture, sent through the complete protected system, to enrolment number `target`."""
+        if self.knowledge.access < Access.QUERY:
+            raise BeyondKnowledge(f"The attack declared access {self.knowledge.access.name}; the matcher needs QUERY.")
+        if self._enrolled is None:
+            raise BeyondKnowledge("Nobody is enrolled with this victim, so its matcher has nothing to answer.")
+        self.queries += len(images)
+        with torch.no_grad():
+            probes = self._pipeline.templates(Faces(images))
+        return F.cosine_similarity(probes, self._enrolled[target])
+
+    def _device(self) -> Pipeline:
+        if self.knowledge.knows is Knows.NOTHING:
+            return self._pipeline.bare()
+        if self.knowledge.knows is Knows.SCHEME:
+            return self._pipeline.rekeyed(self._attacker_seed)
+        return self._pipeline
+
+    def _stage(self) -> Stage:
+        if self.knowledge.sees is Stage.SCORES:
+            raise BeyondKnowledge("The attack sees scores only; ask score(images, target).")
+        return self.knowledge.sees
+
+
+class Attack(ABC):
+    """Base of all attacks: `fit` prepares on public faces, a call guesses from a leak."""
+
+    default_knowledge: ClassVar[Knowledge]
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The declared threat model."""
+        return getattr(self, "_knowledge", self.default_knowledge)
+
+    def knowing(self, **changes: Any) -> Self:
+        """The same attack under a changed threat model, for example ``knowing(knows=Knows.SCHEME)``."""
+        other = copy.copy(self)
+        other._knowledge = replace(self.knowledge, **changes)  # type: ignore[attr-defined]
+        return other
+
+    def fit(self, public: Faces | None, victim: Victim) -> Self:
+        """Prepare on faces that are not the victims'; most attacks have nothing to prepare."""
+        return self
+
+    @abstractmethod
+    def __call__(self, leak: Tensor, victim: Victim) -> Tensor:
+        """A guess for every row of the leak."""
+
+
+class Reconstruction(Attack):
+    """leak -> Images."""
+
+
+class Reidentification(Attack):
+    """leak -> Templates whose cosine says who is who.
+
+    threshold: the cosine above which the attacker says "same person", or None: then it is the best one on clean pairs.
+    """
+
+    threshold: float | None = None
+
+    def enroll(self, leak: Tensor, victim: Victim) -> Templates:
+        """Templates of the clean reference pictures that the attacker compares with."""
+        return self(leak, victim)
+
+
+class AttributeInference(Attack):
+    """leak -> logits (B, K)."""

@@ -1,0 +1,1 @@
+"""Equations: plain functions of tensors."""

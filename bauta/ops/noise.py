@@ -1,0 +1,29 @@
+"""Explicit randomness: a generator for every picture, made from a seed and the picture's own digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+
+def generators(seed: int, digests: Sequence[str], purpose: str) -> list[Generator]:
+    """One generator a digest. It depends on `seed`, the digest and `purpose` alone, never on order or grouping."""
+    return [_generator(f"{seed}:{purpose}:{digest}") for digest in digests]
+
+
+def _generator(text: str) -> Generator:
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return Generator().manual_seed(number)
+
+
+def normal(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Tensor:
+    """(len(draws), *shape) standard normal numbers, row i from generator i, on the device and of the type of `like`."""
+    return torch.stack([torch.randn(tuple(shape), generator=g) for g in draws]).to(like)
+
+
+def uniform(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Tensor:
+    """(len(draws), *shape) numbers uniform in [0, 1), row i from generator i."""
+    return torch.stack([torch.rand(tuple(shape), generator=g) for g in draws]).to(like)

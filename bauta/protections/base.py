@@ -1,0 +1,54 @@
+"""A protection rewrites one stage of a face-recognition system."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from torch import Tensor, nn
+
+from bauta.recognizers.base import Recognizer
+from bauta.types import Faces, Stage
+
+
+class Protection(nn.Module):
+    """Base of all protections; its subclass says which stage it rewrites.
+
+    `fit` learns what must be learned (most have nothing) and returns self; `forward` rewrites a batch of its stage.
+    `faces` says whose data this is: digests for draws, identity for personal masks, RGB for face hulls.
+    """
+
+    stage: ClassVar[Stage]
+
+    def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
+        """Learn from `faces` (None where nothing is learned) for the recognizers that stay authorized."""
+        return self
+
+    def forward(self, x: Tensor, faces: Faces | None = None) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} does not say how it rewrites {self.stage.value}.")
+
+    def rekeyed(self, seed: int) -> Self:
+        """The same protection with other keys and draws; itself where it has none."""
+        return self
+
+    def param_groups(self) -> list[dict[str, object]]:
+        """Parameters that are trained together with the server."""
+        return []
+
+
+class ImageProtection(Protection):
+    """(B, 3, H, W) in [0, 1] -> the same."""
+
+    stage = Stage.IMAGES
+
+
+class FeatureProtection(Protection):
+    """(B, C, h, w) -> features. changes_channels: whether the server must be built for its output."""
+
+    stage = Stage.FEATURES
+    changes_channels: ClassVar[bool] = False
+
+
+class TemplateProtection(Protection):
+    """(B, D) unit rows -> templates."""
+
+    stage = Stage.TEMPLATES
