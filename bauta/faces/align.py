@@ -9,10 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from bauta.errors import BadImage, ShapeError, check_shape
+from bauta.errors import ShapeError, check_shape
 
 __all__ = ["TEMPLATE", "align", "inverse", "similarity", "transform"]
 
@@ -63,31 +64,21 @@ def inverse(matrix: Matrix) -> Matrix:
 def align(image: Tensor, landmarks: ArrayLike, size: int = SIZE) -> Tensor:
     """Cut the face at five `landmarks` (x, y in pixels of `image`) out of (3, H, W): (3, size, size), in [0, 1].
 
-    Sampled bilinearly, what lies outside the photo is black. A face that must shrink to less than half is blurred
-    first, so that fine detail does not fold into false patterns. Raises `ShapeError`; `BadImage` when the points give a
-    face smaller than four pixels across.
+    Sampled bilinearly; what lies outside the photo is black. A face that must shrink to half or less is averaged over
+    whole blocks of pixels first, so that fine detail does not fold into false patterns. Raises `ShapeError`.
     """
     check_shape(image, "3 H W", "image")
     matrix = similarity(landmarks, TEMPLATE * (size / SIZE))
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if not 1e-6 < scale < size / 4:
-        raise BadImage(
-            f"The landmarks describe a face {size / max(scale, 1e-6):.1f} pixels across, too small or too large to align."
-        )
-    return torch.from_numpy(warp(image, matrix, scale, size)).permute(2, 0, 1).contiguous().to(image)
-
-
-def warp(image: Tensor, matrix: Matrix, scale: float, size: int) -> NDArray[np.float32]:
-    """(size, size, 3). Only the part of the photo that the face needs is touched, so a large photo costs no more."""
+    block = max(1, int(1 / np.hypot(matrix[0, 0], matrix[1, 0])))
+    # only the part of the photo that the face needs is touched, so a large photo costs no more than a small one
     corners = transform(inverse(matrix), [[0, 0], [size, 0], [0, size], [size, size]])
-    sigma = 0.5 * np.sqrt(max(1 / scale**2 - 1, 0)) if scale < 0.5 else 0.0
-    margin = 2 + 4 * sigma
-    height, width = image.shape[1:]
-    left, top = np.clip(np.floor(corners.min(0) - margin), 0, [width - 1, height - 1]).astype(int)
-    right, bottom = np.clip(np.ceil(corners.max(0) + margin), [left + 1, top + 1], [width, height]).astype(int)
-    part = image[:, top:bottom, left:right].detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
-    if sigma:
-        part = cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    moved = np.column_stack([matrix[:, :2], transform(matrix, [[left, top]])[0]])
-    face = cv2.warpAffine(part, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.clip(face, 0, 1).astype(np.float32, copy=False)
+    width, height = image.shape[2], image.shape[1]
+    left, top = np.clip(np.floor(corners.min(0)) - 2 * block, 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(0)) + 2 * block, [left + 1, top + 1], [width, height]).astype(int)
+    cut = image[None, :, top:bottom, left:right].detach().float().cpu()
+    small = F.avg_pool2d(cut, block, ceil_mode=True) if block > 1 else cut
+    # pixel (i, j) of `small` is centered on this pixel of the photo
+    origin = np.array([left, top]) + (block - 1) / 2
+    moved = np.column_stack([matrix[:, :2] * block, transform(matrix, [origin])[0]])
+    face = cv2.warpAffine(small[0].permute(1, 2, 0).contiguous().numpy(), moved, (size, size), flags=cv2.INTER_LINEAR)
+    return torch.from_numpy(face).clamp(0, 1).permute(2, 0, 1).contiguous().to(image)

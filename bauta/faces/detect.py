@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -85,9 +85,10 @@ class YuNet:
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
         with self.lock:  # the input size is a state of the network
             self.network.setInputSize(size)
-            rows = self.network.detect(small)[1]
-        if rows is None:
+            found: Any = self.network.detect(small)[1]
+        if found is None:  # which OpenCV's stubs do not know of
             return []
+        rows = np.asarray(found)
         grown = rows[:, :14].astype(np.float64).reshape(-1, 7, 2) * [width / size[0], height / size[1]]
         return [Detection(to_box(g[:2].ravel()), g[2:], float(r[14])) for g, r in zip(grown, rows, strict=True)]
 
@@ -95,7 +96,7 @@ class YuNet:
 class Cascade:
     """The Haar cascade that OpenCV 4 carries: no download, upright frontal faces only.
 
-    It gives boxes and no landmarks: those are guessed from a box by `PROPORTIONS`, so faces are aligned only roughly and
+    It gives boxes and no landmarks: those are guessed from a box by `PROPORTIONS`, so faces are aligned roughly and
     recognizers see them worse. Raises `MissingPackage` where this OpenCV has no cascade (OpenCV 5 dropped it).
     """
 
@@ -144,7 +145,7 @@ def detector() -> Detector:
         except MissingPackage as error:
             raise MissingWeights(f"No face detector is here. {missing} {error}") from error
         warnings.warn(
-            f"Faces are looked for with OpenCV's old cascade, which misses turned faces and only guesses landmarks. {missing}",
+            f"Faces are looked for with OpenCV's old cascade, which misses turned faces and guesses eyes: {missing}",
             stacklevel=2,
         )
         return fallback
@@ -163,7 +164,7 @@ def to_box(values: NDArray[np.float64]) -> tuple[float, float, float, float]:
 
 
 def distinct(faces: Sequence[Detection], overlap: float = 0.3) -> list[Detection]:
-    """Of faces that overlap by more than `overlap` (area in common / area of both) the most confident; largest first."""
+    """Of faces that overlap by more than `overlap` (area in common / of both) the most confident; largest first."""
     kept: list[Detection] = []
     for face in sorted(faces, key=lambda f: -f.score):
         if all(shared(face.box, other.box) <= overlap for other in kept):

@@ -9,130 +9,122 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.errors import BadFile, MissingData
-from bauta.faces.datasets.pairs import Pair, Pairs, index_pairs, subset
-from bauta.faces.datasets.reading import Landmarks, read_faces
-from bauta.faces.datasets.store import Store, by_base, pictures
+from bauta.faces.datasets.base import Verification
+from bauta.faces.datasets.pairs import Pair
+from bauta.faces.datasets.reading import Landmarks
+from bauta.faces.datasets.store import Store, base, by_base, find_text, pictures
 from bauta.faces.detect import Detector
-from bauta.types import Faces
 
-__all__ = ["EMOTIONS", "LFW", "read_pairs"]
+__all__ = ["EMOTIONS", "LFW", "parse_pairs"]
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
+GENDERS = {"M": 0, "F": 1}
 NAME = re.compile(r"(.+)_(\d{4})\.\w+")
+PAIRS = ("pairs.txt", "lfw_pairs.txt", "pairs_LFW.txt")
 
 
-class LFW:
+class LFW(Verification):
     """LFW in a folder or zip, under any top folder.
 
-    store: the pictures. pairs: the official pairs.txt (or another file of its layout). index: a table with the columns
-    file, gender (M, F), emotion and x1, y1 to x5, y5, the landmarks in the 250 x 250 *originals*, not in the funneled
-    ones. detector: finds the face where the picture is not aligned and the index does not know it.
+    pairs: the text of the official pairs.txt. index: the text of a table with the columns file, gender (M, F), emotion
+    and x1, y1 to x5, y5, the landmarks in the 250 x 250 *originals* (the funneled pictures are moved: give none). Each
+    is looked for beside the pictures where it is not given. attributes: gender (0 male, 1 female), emotion (a place in
+    `EMOTIONS`), where there is an index.
     """
 
     def __init__(
-        self, store: Store, *, pairs: Path | None = None, index: Path | None = None, detector: Detector | None = None
+        self, store: Store, *, pairs: str | None = None, index: str | None = None, detector: Detector | None = None
     ) -> None:
-        self.store = store
-        self.detector = detector
-        self.pairs_file = pairs
-        self.rows = read_index(index) if index else {}
-        self.files = {base: name for base, name in by_base(pictures(store)).items() if NAME.fullmatch(base)}
-        if not self.files:
-            raise MissingData(f"{store} holds no file like Name/Name_0001.jpg; give the folder or zip of LFW.")
-        self.people = sorted({person(base) for base in self.files})
+        super().__init__(store, detector=detector)
+        self.pairs_text = pairs or find_text(store, *PAIRS)
+        index = index or find_text(store, "lfw_index.csv")
+        self.rows = parse_index(index) if index else {}
 
-    def faces(self, limit: int | None = None) -> Faces:
-        """The first `limit` pictures by name. identity: the place of the name among all names of the set, sorted.
+    @classmethod
+    def fits(cls, store: Store) -> bool:
+        """Names like LFW's, beside the official pairs or as many as LFW has."""
+        found = sum(belongs(name) for name in pictures(store))
+        return found >= 13_000 or (found > 0 and find_text(store, *PAIRS) is not None)
 
-        attributes, where there is an index: gender (0 male, 1 female), emotion (a place in `EMOTIONS`), -1 unknown.
-        """
-        return self.read(sorted(self.files)[:limit])[0]
+    def listed(self) -> list[str]:
+        """`Name/Name_0001.jpg` and no other picture; where a set lies there twice, its first copy."""
+        return sorted(by_base([name for name in pictures(self.store) if belongs(name)]).values())
 
-    def pairs(self, limit: int | None = None) -> Pairs:
-        """The protocol, or a balanced part of about `limit` pairs; only the pictures that it needs are read."""
-        if self.pairs_file is None:
-            raise MissingData(f"No pairs.txt belongs to {self.store}; put LFW's official one beside the pictures.")
-        protocol = read_pairs(self.pairs_file)
-        if limit is not None and limit < len(protocol):
-            protocol = [protocol[i] for i in subset([p.same for p in protocol], [p.fold for p in protocol], limit)]
-        needed = sorted({name for p in protocol for name in (p.first, p.second)})
-        # pairs.txt says .jpg whatever the copy's files end in
-        stems = {base.rsplit(".", 1)[0]: base for base in self.files}
-        absent = [name for name in needed if name not in stems]
-        if absent:
-            raise BadFile(
-                f"{len(absent)} pictures of the protocol are not in {self.store}, as {absent[0]}; get the whole set."
-            )
-        faces, kept = self.read([stems[name] for name in needed])
-        read = [needed[i] for i in kept]
-        known = set(read)
-        return index_pairs([p for p in protocol if p.first in known and p.second in known], faces, read)
+    def person(self, name: str) -> str:
+        """`Name/Name_0001.jpg` -> `Name`."""
+        return base(name).rsplit("_", 1)[0]
 
-    def read(self, bases: list[str]) -> tuple[Faces, list[int]]:
-        """The pictures called `bases` with their labels, and which of `bases` could be read."""
-        marks: Landmarks = {base: row[1] for base, row in self.rows.items()}
-        plain, kept = read_faces(self.store, [self.files[b] for b in bases], detector=self.detector, landmarks=marks)
-        number = {name: i for i, name in enumerate(self.people)}
-        identity = torch.tensor([number[person(bases[i])] for i in kept], dtype=torch.long)
-        labels = [self.rows[bases[i]][0] if bases[i] in self.rows else (-1, -1) for i in kept]
-        attributes = dict(zip(("gender", "emotion"), columns(labels), strict=True)) if self.rows else {}
-        return Faces(plain.images, identity, attributes, plain.source), kept
+    def attributes(self, names: Sequence[str]) -> Mapping[str, Tensor]:
+        """gender and emotion."""
+        if not self.rows:
+            return {}
+        labels = [self.rows[base(name)][0] if base(name) in self.rows else (-1, -1) for name in names]
+        gender, emotion = torch.tensor(labels, dtype=torch.long).reshape(-1, 2).unbind(1)
+        return {"gender": gender, "emotion": emotion}
+
+    def landmarks(self) -> Landmarks:
+        """The points of the index."""
+        return {file: marks for file, (_, marks) in self.rows.items()}
+
+    def protocol(self) -> list[Pair]:
+        """View 2: 6,000 pairs in ten folds."""
+        if self.pairs_text is None:
+            raise MissingData(f"No pairs.txt lies beside the pictures in {self.store}; put LFW's official one there.")
+        # pairs.txt names no file ending, and copies of LFW differ in it
+        stems = {base(name).rsplit(".", 1)[0]: name for name in self.names}
+        return [
+            Pair(stems.get(p.first, p.first), stems.get(p.second, p.second), p.same, p.fold)
+            for p in parse_pairs(self.pairs_text)
+        ]
 
 
-def columns(rows: Iterable[tuple[int, ...]]) -> Iterable[Tensor]:
-    """Rows of integers -> one tensor a column."""
-    return torch.tensor(list(rows), dtype=torch.long).T.contiguous()
+def belongs(name: str) -> bool:
+    """Whether a name is `Name/Name_0001.jpg`."""
+    match = NAME.fullmatch(base(name))
+    return match is not None and f"/{name}".endswith(f"/{match[1]}/{base(name)}")
 
 
-def person(base: str) -> str:
-    """`Name_0001.jpg` -> `Name`."""
-    return base.rsplit("_", 1)[0]
-
-
-def read_index(path: Path) -> dict[str, tuple[tuple[int, int], np.ndarray]]:
+def parse_index(text: str) -> dict[str, tuple[tuple[int, int], NDArray[np.float64]]]:
     """The index: file -> ((gender, emotion), (5, 2) landmarks). Raises `BadFile`."""
-    genders = {"M": 0, "F": 1}
     found = {}
     try:
-        for row in csv.DictReader(io.StringIO(path.read_text("utf-8"))):
+        for row in csv.DictReader(io.StringIO(text)):
             emotion = EMOTIONS.index(row["emotion"]) if row["emotion"] in EMOTIONS else -1
-            marks = np.array([float(row[f"{axis}{i}"]) for i in range(1, 6) for axis in "xy"]).reshape(5, 2)
-            found[row["file"]] = ((genders.get(row["gender"], -1), emotion), marks)
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError) as error:
-        raise BadFile(
-            f"{path} is no index with the columns file, gender, emotion, x1, y1 ... x5, y5 ({error})."
-        ) from error
+            marks = np.array([[float(row[f"x{i}"]), float(row[f"y{i}"])] for i in range(1, 6)])
+            found[row["file"]] = ((GENDERS.get(row["gender"], -1), emotion), marks)
+    except (csv.Error, KeyError, ValueError, TypeError) as error:
+        raise BadFile(f"LFW's index needs the columns file, gender, emotion, x1, y1 ... x5, y5 ({error!r}).") from error
     return found
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """LFW's pairs.txt: a line `folds count`, then of each fold `count` genuine lines (name, i, j) and as many impostor
-    ones (name, i, name, j). pairsDevTrain.txt has one number in the first line, and one fold. Raises `BadFile`.
+def parse_pairs(text: str) -> list[Pair]:
+    """LFW's pairs.txt: a line `folds count`, then for each fold `count` lines `name i j` (one person) and as many
+    `name i other j`. pairsDevTrain.txt and pairsDevTest.txt have the count alone, for one fold. Raises `BadFile`.
 
-    Pictures are named without their ending, `Name_0001`.
+    Pictures are named without file ending: `Name_0001`.
     """
     try:
-        lines = [line.split() for line in path.read_text("utf-8").splitlines() if line.strip()]
-        head, body = [int(word) for word in lines[0]], lines[1:]
-        folds, count = head if len(head) == 2 else (1, *head)
+        head, *body = [line.split() for line in text.splitlines() if line.strip()]
+        folds, count = (int(head[0]), int(head[1])) if len(head) == 2 else (1, int(head[0]))
         if len(body) != 2 * folds * count:
-            raise ValueError(f"{2 * folds * count} lines were promised, {len(body)} came")
+            raise ValueError(f"{2 * folds * count} pairs were promised and {len(body)} came")
         return [to_pair(words, i // (2 * count)) for i, words in enumerate(body)]
-    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
-        raise BadFile(f"{path} is no list of pairs as LFW's pairs.txt ({error}); get the official one.") from error
+    except (ValueError, IndexError) as error:
+        raise BadFile(f"This is no list of pairs like LFW's pairs.txt ({error}); get the official one.") from error
 
 
 def to_pair(words: list[str], fold: int) -> Pair:
-    if len(words) == 3:
-        name, i, j = words
-        return Pair(f"{name}_{int(i):04d}", f"{name}_{int(j):04d}", True, fold)
-    name, i, other, j = words
-    return Pair(f"{name}_{int(i):04d}", f"{other}_{int(j):04d}", False, fold)
+    """`name i j` or `name i other j`."""
+    first, i, *second, j = words
+    if len(second) > 1:
+        raise ValueError(f"a line has {len(words)} words")
+    other = second[0] if second else first
+    return Pair(f"{first}_{int(i):04d}", f"{other}_{int(j):04d}", not second, fold)

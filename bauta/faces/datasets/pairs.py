@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.errors import BadFile, ShapeError, UsageError
+from bauta.errors import ShapeError, UsageError
 from bauta.types import Faces
 
-__all__ = ["Pair", "Pairs", "index_pairs", "subset"]
+__all__ = ["Pair", "Pairs", "draw_pairs", "index_pairs", "part", "tenths"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Pair:
 class Pairs:
     """A verification protocol over the distinct pictures in `faces`.
 
-    first, second: (N,) rows of `faces`. same: (N,) bool. fold: (N,) integers from 0; thresholds are chosen on the
-    other folds.
+    first, second: (N,) rows of `faces`. same: (N,) bool. fold: (N,) integers from 0; the threshold for a fold is chosen
+    on the others.
     """
 
     faces: Faces
@@ -55,17 +58,23 @@ class Pairs:
     @property
     def folds(self) -> int:
         """How many folds there are."""
-        return len(self.fold.unique())
+        return len(set(self.fold.tolist()))
 
     def take(self, n: int) -> Pairs:
-        """About `n` pairs: of each fold the first n / (2 folds) genuine and as many impostor ones, with their pictures."""
-        rows = subset(self.same.tolist(), self.fold.tolist(), n)
-        first, second = self.first[rows], self.second[rows]
-        kept, places = torch.cat([first, second]).unique(return_inverse=True)
-        return Pairs(self.faces[kept], places[: len(rows)], places[len(rows) :], self.same[rows], self.fold[rows])
+        """About `n` pairs: the first n / (2 folds) genuine and as many impostor pairs of each fold, in their order.
+
+        Only the pictures that they need stay. Raises `UsageError` where that is less than one pair each.
+        """
+        rows = part(self.same.tolist(), self.fold.tolist(), n)
+        needed = self.first[rows].tolist() + self.second[rows].tolist()
+        kept = sorted(set(needed))
+        place = {row: i for i, row in enumerate(kept)}
+        ends = torch.tensor([place[row] for row in needed], dtype=torch.long)
+        first, second = ends[: len(rows)], ends[len(rows) :]
+        return Pairs(self.faces[kept], first, second, self.same[rows], self.fold[rows])
 
 
-def subset(same: Sequence[bool], fold: Sequence[int], n: int) -> list[int]:
+def part(same: Sequence[bool], fold: Sequence[int], n: int) -> list[int]:
     """Rows of a balanced part, in order: the first n / (2 folds) genuine and impostor pairs of each fold.
 
     Raises `UsageError` when that is less than one.
@@ -73,9 +82,7 @@ def subset(same: Sequence[bool], fold: Sequence[int], n: int) -> list[int]:
     folds = len(set(fold))
     each = n // (2 * folds) if folds else 0
     if each < 1:
-        raise UsageError(
-            f"A balanced part of {folds} folds has at least {2 * folds} pairs, asked for {n}; ask for more."
-        )
+        raise UsageError(f"A balanced part of {folds} folds has at least {2 * folds} pairs, got {n}; ask for more.")
     seen: dict[Hashable, int] = {}
     rows = []
     for row, key in enumerate(zip(fold, same, strict=True)):
@@ -85,20 +92,68 @@ def subset(same: Sequence[bool], fold: Sequence[int], n: int) -> list[int]:
     return rows
 
 
+def tenths(count: int, folds: int = 10) -> list[int]:
+    """The folds of `count` pairs in a row without stated folds: equal stretches, as scikit-learn's KFold cuts them."""
+    return [fold for fold, rows in enumerate(np.array_split(np.arange(count), folds)) for _ in rows]
+
+
 def index_pairs(pairs: Sequence[Pair], faces: Faces, names: Sequence[str]) -> Pairs:
-    """Point a protocol at `faces`, whose rows are called `names`. Raises `BadFile` for a name that is not there."""
+    """A protocol over `faces`, whose rows are called `names`. Pairs with another picture are left out."""
     row = {name: i for i, name in enumerate(names)}
-    try:
-        first = [row[p.first] for p in pairs]
-        second = [row[p.second] for p in pairs]
-    except KeyError as error:
-        raise BadFile(
-            f"The protocol compares {error.args[0]}, which is not among the pictures; get the whole set."
-        ) from error
+    kept = [p for p in pairs if p.first in row and p.second in row]
     return Pairs(
         faces,
-        torch.tensor(first, dtype=torch.long),
-        torch.tensor(second, dtype=torch.long),
-        torch.tensor([p.same for p in pairs], dtype=torch.bool),
-        torch.tensor([p.fold for p in pairs], dtype=torch.long),
+        torch.tensor([row[p.first] for p in kept], dtype=torch.long),
+        torch.tensor([row[p.second] for p in kept], dtype=torch.long),
+        torch.tensor([p.same for p in kept], dtype=torch.bool),
+        torch.tensor([p.fold for p in kept], dtype=torch.long),
     )
+
+
+def draw_pairs(faces: Faces, count: int, *, folds: int = 10, seed: int = 0) -> Pairs:
+    """A balanced protocol for faces with identities and no protocol of their own.
+
+    People are dealt to the folds, so that no person is in two of them; each fold draws count / (2 folds) genuine and as
+    many impostor pairs, none twice, fewer where its people do not give so many. Raises `UsageError` where identities
+    are unknown or give no genuine pair.
+    """
+    if faces.identity is None:
+        raise UsageError("Pairs need to know who is who, and these faces have no identities; give one folder a person.")
+    random = np.random.default_rng(seed)
+    identity = faces.identity.cpu().numpy()
+    # at least two people a fold, or there are no impostors in it
+    folds = max(1, min(folds, len(np.unique(identity)) // 2))
+    deal = {person: i % folds for i, person in enumerate(random.permutation(np.unique(identity)).tolist())}
+    fold_of = np.array([deal[person] for person in identity.tolist()])
+    columns: list[tuple[int, int, bool, int]] = []
+    for fold in range(folds):
+        rows = np.flatnonzero(fold_of == fold)
+        each = max(1, count // (2 * folds))
+        columns += [(a, b, True, fold) for a, b in genuine(rows, identity, each, random)]
+        columns += [(a, b, False, fold) for a, b in impostor(rows, identity, each, random)]
+    if not any(same for _, _, same, _ in columns):
+        raise UsageError("No person has two pictures, so there is no genuine pair to compare; add pictures.")
+    first, second, same, number = (torch.tensor(column) for column in zip(*columns, strict=True))
+    return Pairs(faces, first, second, same, number)
+
+
+Rows = NDArray[np.int64]
+
+
+def genuine(rows: Rows, identity: Rows, count: int, random: np.random.Generator) -> list[tuple[int, int]]:
+    """Up to `count` distinct pairs of one person each, drawn evenly from all that there are."""
+    people = (rows[identity[rows] == person].tolist() for person in np.unique(identity[rows]))
+    found = [pair for own in people for pair in combinations(own, 2)]
+    return [found[i] for i in random.permutation(len(found))[:count]]
+
+
+def impostor(rows: Rows, identity: Rows, count: int, random: np.random.Generator) -> list[tuple[int, int]]:
+    """Up to `count` distinct pairs of two people each. Drawn, not listed: their number grows with the square."""
+    found: dict[tuple[int, int], None] = {}
+    for _ in range(20 * count):
+        a, b = sorted(random.choice(rows, 2).tolist())
+        if identity[a] != identity[b]:
+            found[a, b] = None
+        if len(found) == count:
+            break
+    return list(found)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bauta.errors import BadFile, MissingData
 from bauta.faces.images import MAX_BYTES, SUFFIXES
 
-__all__ = ["Folder", "Zip", "open_store"]
+__all__ = ["Folder", "Store", "Zip", "by_base", "find_text", "open_store", "pictures"]
 
 
 class Folder:
@@ -24,15 +24,19 @@ class Folder:
 
     @cached_property
     def names(self) -> list[str]:
+        """The names of all files."""
         found = (p.relative_to(self.path) for p in self.path.rglob("*") if p.is_file())
         return sorted(p.as_posix() for p in found if not any(part.startswith(".") for part in p.parts))
 
     def read(self, name: str) -> bytes:
         """The content of a file. Raises `BadFile`."""
+        path = self.path / name
         try:
-            return (self.path / name).read_bytes()
+            if path.stat().st_size > MAX_BYTES:
+                raise BadFile(f"{path} has more than {MAX_BYTES:,} bytes; it is no face.")
+            return path.read_bytes()
         except OSError as error:
-            raise BadFile(f"{self.path / name} cannot be read: {error.strerror or error}.") from error
+            raise BadFile(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 class Zip:
@@ -43,15 +47,14 @@ class Zip:
         try:
             self.file = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
-            raise BadFile(
-                f"{path} is not a zip that can be read ({error}); copy it again from where it came."
-            ) from error
+            raise BadFile(f"{path} is no zip that can be read ({error}); give a folder or a whole zip.") from error
 
     def __repr__(self) -> str:
         return str(self.path)
 
     @cached_property
     def names(self) -> list[str]:
+        """The names of all files."""
         found = (n for n in self.file.namelist() if not n.endswith("/") and not n.startswith("__MACOSX"))
         return sorted(n for n in found if not any(part.startswith(".") for part in n.split("/")))
 
@@ -83,6 +86,23 @@ def pictures(store: Store) -> list[str]:
     return [name for name in store.names if name.lower().endswith(SUFFIXES)]
 
 
+def base(name: str) -> str:
+    """The last part of a name."""
+    return name.rsplit("/", 1)[-1]
+
+
 def by_base(names: list[str]) -> dict[str, str]:
-    """The last part of each name -> the name, so that a set is found under any top folder."""
-    return {name.rsplit("/", 1)[-1]: name for name in names}
+    """The last part of each name -> the first name that ends so: a set is found under any top folder."""
+    return {base(name): name for name in reversed(names)}
+
+
+def find_text(store: Store, *bases: str) -> str | None:
+    """The text of the first file that ends in one of `bases`, in their order; None where there is none."""
+    files = by_base(store.names)
+    for wanted in bases:
+        if wanted in files:
+            try:
+                return store.read(files[wanted]).decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise BadFile(f"{files[wanted]} in {store} is no text ({error}); get it again.") from error
+    return None
