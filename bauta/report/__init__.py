@@ -1,0 +1,8 @@
+"""Rows to tables and pictures. Nothing here computes a number: what a report shows, a study has measured."""
+
+from __future__ import annotations
+
+from bauta.report.plot import depth_curve, lines, save_figure
+from bauta.report.table import to_csv, to_markdown, to_text
+
+__all__ = ["depth_curve", "lines", "save_figure", "to_csv", "to_markdown", "to_text"]
