@@ -107,7 +107,7 @@ def depth_curve(
         for key, words in DEPTH.items()
         if any(row.get(key) is not None for row in rows)
     }
-    ticks = {float(cut): f"{cuts[cut].get('layer', '')} {cut}".strip() for cut in sorted(cuts)}
+    ticks = {float(cut): ": ".join(map(str, filter(None, (cut, cuts[cut].get("layer"))))) for cut in sorted(cuts)}
     marker = None if default is None else (float(default), f"default cut ({default})")
     xlabel = "layers that the client holds"
     return lines(series, xlabel=xlabel, ylabel=ylabel, title=title, ticks=ticks, marker=marker, percent=True)

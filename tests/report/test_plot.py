@@ -39,7 +39,7 @@ def test_a_depth_curve_draws_what_it_is_given() -> None:
     assert math.isnan(purified[1])
     assert drawn["authorized recognizer"].get_ydata().tolist() == [0.98] * 3
     assert drawn["default cut (17)"].get_xdata() == [17, 17]
-    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["block5 5", "block9 9", "block17 17"]
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["5: block5", "9: block9", "17: block17"]
     band = figure.axes[0].collections[1].get_paths()[0].vertices  # of the second series
     assert {tuple(v) for v in np.round(band, 6).tolist()} >= {(5, 0.65), (5, 0.72), (17, 0.17), (17, 0.24)}
 
@@ -68,7 +68,7 @@ def test_an_svg_says_in_words_what_it_shows(tmp_path: Path) -> None:
     words = {
         "".join(node.itertext()).strip() for node in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")
     }
-    assert words >= {"MobileFaceNet", "authorized recognizer", "block17 17", "default cut (9)", "40%"}
+    assert words >= {"MobileFaceNet", "authorized recognizer", "17: block17", "default cut (9)", "40%"}
 
 
 def test_a_png_shows_colors_that_the_color_blind_can_tell_apart(tmp_path: Path) -> None:
