@@ -97,10 +97,10 @@ def test_what_is_not_stored_shows() -> None:
 
 
 def test_a_real_protection() -> None:
-    pmt = parse("PMT(steps=100, rule='sign', target_cosine=0.9)", (PMT,))
+    pmt = parse("PMT(steps=100, rule='sign', target_cosine=0.875)", (PMT,))
     assert isinstance(pmt, PMT)
-    assert (pmt.steps, pmt.rule, pmt.target_cosine, pmt.start) == (100, "sign", 0.9, "noise")
-    assert recipe(pmt) == "PMT(steps=100, rule='sign', target_cosine=0.9)"
+    assert (pmt.steps, pmt.rule, pmt.target_cosine, pmt.start) == (100, "sign", 0.875, "noise")
+    assert recipe(pmt) == "PMT(steps=100, rule='sign', target_cosine=0.875)"
     assert recipe(parse("PMT", (PMT,))) == "PMT()"
     with pytest.raises(UsageError, match="must be at least 1; got 0"):
         parse("PMT(steps=0)", (PMT,))
