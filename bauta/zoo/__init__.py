@@ -1,27 +1,67 @@
-"""Where weights and data come from: records of facts, and the files behind them. Free of torch."""
+"""Where weights and data come from: records of facts, and the files behind them. Free of torch.
+
+`weights("mobilefacenet-casia")`, `dataset("lfw")` and `tool("yunet")` are records; `locate(record.files[0])` is a file
+on this machine, fetched if need be; `register("mine", "mine.pth", "iresnet50")` adds a network of your own.
+"""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from bauta.errors import UsageError
+from bauta.zoo.cache import find, home, mirror
+from bauta.zoo.datasets import DATASETS
+from bauta.zoo.fetch import locate, verify
+from bauta.zoo.networks import WEIGHTS
+from bauta.zoo.records import DataFile, Dataset, File, Input, Tool, Weights
+from bauta.zoo.registry import forget, register, register_dataset, registered_datasets, registered_weights
+from bauta.zoo.tools import TOOLS
 
-from bauta.errors import MissingWeights, UsageError
-from bauta.zoo.records import WEIGHTS, File, Input, Weights
-
-__all__ = ["WEIGHTS", "File", "Input", "Weights", "locate", "weights"]
+__all__ = [
+    "DATASETS",
+    "TOOLS",
+    "WEIGHTS",
+    "DataFile",
+    "Dataset",
+    "File",
+    "Input",
+    "Tool",
+    "Weights",
+    "dataset",
+    "find",
+    "forget",
+    "home",
+    "locate",
+    "mirror",
+    "register",
+    "register_dataset",
+    "registered_datasets",
+    "registered_weights",
+    "tool",
+    "verify",
+    "weights",
+]
 
 
 def weights(name: str) -> Weights:
-    """The record called `name`. Raises `UsageError` with the names there are."""
-    for record in WEIGHTS:
+    """The recognizer called `name`, published or registered. Raises `UsageError` with the names there are."""
+    for record in (*WEIGHTS, *registered_weights()):
         if record.name == name:
             return record
-    raise UsageError(f"No recognizer is called {name!r}; there are {', '.join(r.name for r in WEIGHTS)}.")
+    names = ", ".join(r.name for r in (*WEIGHTS, *registered_weights()))
+    raise UsageError(f"No recognizer is called {name!r}; there are {names}.")
 
 
-def locate(file: File) -> Path:
-    """The file on this machine: from BAUTA_MIRROR. Raises `MissingWeights`."""
-    mirror = os.environ.get("BAUTA_MIRROR")
-    if mirror and (Path(mirror) / file.name).is_file():
-        return Path(mirror) / file.name
-    raise MissingWeights(f"{file.name} is not here; set BAUTA_MIRROR to a folder that holds it.")
+def dataset(name: str) -> Dataset:
+    """The data set called `name`, with its `path` where a user registered one. Raises `UsageError`."""
+    for record in (*registered_datasets(), *DATASETS):
+        if record.name == name:
+            return record
+    names = ", ".join(dict.fromkeys(r.name for r in (*DATASETS, *registered_datasets())))
+    raise UsageError(f"No data set is called {name!r}; there are {names}.")
+
+
+def tool(name: str) -> Tool:
+    """The detector, landmarker, attribute network or pack called `name`. Raises `UsageError`."""
+    for record in TOOLS:
+        if record.name == name:
+            return record
+    raise UsageError(f"No tool is called {name!r}; there are {', '.join(r.name for r in TOOLS)}.")

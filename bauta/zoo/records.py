@@ -1,29 +1,46 @@
-"""Facts about published weights, data sets and tools: where they come from, what they are, what they measured.
+"""What is written down about weights, data sets and tools: where they come from, what they are, what they measured.
 
-A record never holds weights. Figures named `accuracy` and `threshold` are LFW's 10-fold accuracy (percent) and the mean
-best cosine threshold of its folds, measured by `bauta evaluate` on the greyscale aligned copy of LFW, one view.
+A record holds facts, never bytes. The facts themselves lie in `networks`, `datasets` and `tools`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from bauta.errors import MissingData, MissingError, MissingWeights
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a record: `name` as it lies in a mirror or the cache, where its bytes live, and their digest.
+    """One file of a record.
 
-    sha256 is None for bytes that nobody here has seen yet; they are pinned at first use, after a yes.
+    name: its path in a mirror and in the cache (an absolute path for what a user registered). urls: where its bytes
+    live, best first; empty where no address gives exactly these bytes. sha256: their digest, or None for bytes that
+    nobody here has seen yet: they are pinned at first use, after a yes. where: how to get the file by hand, a sentence.
     """
 
     name: str
     urls: tuple[str, ...]
     sha256: str | None
+    where: str = ""
+
+    missing: ClassVar[type[MissingError]] = MissingWeights
+    command: ClassVar[str] = "bauta models pull"
+
+
+@dataclass(frozen=True)
+class DataFile(File):
+    """A file of a data set."""
+
+    missing: ClassVar[type[MissingError]] = MissingData
+    command: ClassVar[str] = "bauta datasets pull"
 
 
 @dataclass(frozen=True)
 class Input:
-    """What a network was trained on, as `bauta.recognizers.Preprocess` takes it. mean and std are in units of [0, 1]."""
+    """What a network was trained on, as `bauta.recognizers.Preprocess` takes it; mean and std in units of [0, 1]."""
 
     mean: tuple[float, ...] = (127.5 / 255,)
     std: tuple[float, ...] = (128 / 255,)
@@ -34,10 +51,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Weights:
-    """A recognizer's weights.
+    """A recognizer's weights; the first file holds them.
 
-    architecture: a key of `bauta.recognizers.ARCHITECTURES`. cut: the default deep cut (how many layers the client
-    holds), chosen from the depth curve, or None where it was not measured.
+    architecture: a key of `bauta.recognizers.ARCHITECTURES`. accuracy, deviation, threshold: LFW's 10-fold accuracy
+    and its deviation over the folds (percent), and the mean best cosine threshold, measured by `bauta evaluate` on the
+    grey aligned copy of LFW, one view; None where nobody measured them so. cut: the default deep cut (how many layers
+    the client holds), chosen from the depth curve, or None where it was not measured.
     """
 
     name: str
@@ -55,99 +74,34 @@ class Weights:
     cut: int | None = None
 
 
-MOBILEFACENET = "Chen, Liu, Gao and Han, MobileFaceNets, CCBR 2018"
+@dataclass(frozen=True)
+class Dataset:
+    """A set of faces.
 
-WEIGHTS: tuple[Weights, ...] = (
-    Weights(
-        name="mobilefacenet-casia",
-        architecture="mobilefacenet-xiaoccer",
-        files=(
-            File(
-                "mobilefacenet_xiaoccer_casia_112x96.ckpt",
-                (
-                    "https://github.com/Xiaoccer/MobileFaceNet_Pytorch/raw/"
-                    "26bd8d262017e472a3c7f56d62929e2138a70aeb/model/best/068.ckpt",
-                ),
-                "e839247cdbdfc023fb7cadeaf53a4549d50c8fc24ad154c02e35920ea8910d99",
-            ),
-        ),
-        license="none stated",
-        input=Input(columns=(8, 104)),
-        embedding=128,
-        trained_on="CASIA-WebFace",
-        loss="ArcFace",
-        paper=MOBILEFACENET,
-        accuracy=97.87,
-        deviation=0.65,
-        threshold=0.288,
-        cut=17,
-    ),
-    Weights(
-        name="mobilefacenet-relu6-ms1m",
-        architecture="mobilefacenet-foamliu",
-        files=(
-            File(
-                "mobilefacenet_foamliu_ms1m.pt",
-                (
-                    "https://github.com/foamliu/MobileFaceNet/raw/"
-                    "a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
-                ),
-                "90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
-            ),
-        ),
-        license="Apache-2.0",
-        input=Input(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-        embedding=128,
-        trained_on="MS1M",
-        loss="ArcFace",
-        paper=MOBILEFACENET,
-        accuracy=98.73,
-        deviation=0.48,
-        threshold=0.255,
-        cut=20,
-    ),
-    Weights(
-        name="mobilefacenet-y1-ms1m",
-        architecture="mobilefacenet-insightface-y1",
-        files=(
-            File(
-                "mobilefacenet_insightface_y1.params",
-                ("https://github.com/liguiyuan/mobilefacenet-ncnn/raw/43631161/models/model-0000.params",),
-                "b151f97e392e68cb540fb9710a91a574a4187d491eeda77d1c1799ae6dc3b82b",
-            ),
-        ),
-        license="InsightFace model: non-commercial research",
-        input=Input(),
-        embedding=128,
-        trained_on="MS1M",
-        loss="ArcFace",
-        paper=MOBILEFACENET,
-        accuracy=98.95,
-        deviation=0.52,
-        threshold=0.246,
-        cut=17,
-    ),
-    Weights(
-        name="mobileface-v3",
-        architecture="mobileface-v3",
-        files=(
-            File(
-                "mobileface_v3.params",
-                (
-                    "https://github.com/becauseofAI/MobileFace/raw/128cea33b928dc9bb6d1963202b57a97f5661ccf/"
-                    "MobileFace_Identification/MobileFace_Identification_V3-0000.params",
-                ),
-                "452de400b2c9707613d41afdd2b56fe956113d8958dcfa1e4d2b0acc5dd13369",
-            ),
-        ),
-        license="MIT",
-        input=Input(),
-        embedding=256,
-        trained_on="not stated",
-        loss="not stated",
-        paper="not at hand",
-        accuracy=87.22,
-        deviation=2.05,
-        threshold=0.234,
-    ),
-)
+    files: what can be fetched or lies in a mirror. where: what its user must do by hand, a sentence. path: the folder
+    or zip that a user registered for it.
+    """
+
+    name: str
+    what: str
+    license: str
+    paper: str
+    files: tuple[File, ...] = ()
+    where: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A network that is no recognizer to be cut: a detector, a landmarker, an attribute network, a pack of ONNX files.
+
+    takes: its input. gives: its output.
+    """
+
+    name: str
+    kind: str
+    files: tuple[File, ...]
+    license: str
+    paper: str
+    takes: str
+    gives: str

@@ -1,0 +1,100 @@
+"""Where files lie on this machine, and the small tables beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_dir
+
+from bauta.errors import BadFile
+from bauta.zoo.records import File
+
+
+def home() -> Path:
+    """The folder for what bauta fetches and remembers: BAUTA_HOME, or the user's cache."""
+    folder = os.environ.get("BAUTA_HOME")
+    return Path(folder).expanduser() if folder else Path(user_cache_dir("bauta"))
+
+
+def mirror() -> Path | None:
+    """The folder that is looked into before anything is fetched: BAUTA_MIRROR, or None where it is not set."""
+    folder = os.environ.get("BAUTA_MIRROR")
+    return Path(folder).expanduser() if folder else None
+
+
+def find(file: File) -> Path | None:
+    """The file in the mirror or else in the cache, unchecked; None where it is in neither. Registered files have
+    absolute names and are found wherever they lie."""
+    for folder in (mirror(), home()):
+        if folder is not None and (folder / file.name).is_file():
+            return folder / file.name
+    return None
+
+
+def place(file: File) -> str | None:
+    """Where `find` finds a file: "mirror", "cache" or "registered"; None where it does not."""
+    path = find(file)
+    if path is None:
+        return None
+    if Path(file.name).is_absolute():
+        return "registered"
+    folder = mirror()
+    return "mirror" if folder is not None and path == folder / file.name else "cache"
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Hold `name` against other processes (and other threads) that use the same home; waits for them."""
+    path = home() / ".locks" / name.replace("/", "_")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as handle:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def read_table(name: str) -> dict[str, Any]:
+    """The table `name` in the home: text -> what was stored; empty where there is none. Raises `BadFile`."""
+    path = home() / f"{name}.json"
+    try:
+        table = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        raise BadFile(f"{path} cannot be read as JSON ({error}); mend it or delete it.") from error
+    if not isinstance(table, dict):
+        raise BadFile(f"{path} should hold a JSON object, got {type(table).__name__}; mend it or delete it.")
+    return table
+
+
+def change_table(name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the table `name` and write it whole, one process at a time. Raises `BadFile`, `OSError`."""
+    with lock(f"{name}.json"):
+        table = read_table(name)
+        change(table)
+        write_whole(home() / f"{name}.json", json.dumps(table, indent=1, sort_keys=True).encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that others see all of it or none. Raises `OSError`."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
