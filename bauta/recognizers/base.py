@@ -79,7 +79,7 @@ class Recognizer(nn.Module):
     def features(self, images: Images) -> Features:
         """The client's part: images (B, 3, H, W) in [0, 1] -> features (B, C, h, w) at the cut."""
         check_shape(images, "B 3 H W", "images")
-        for layer in self.layers[: self.cut]:
+        for layer in list(self.layers)[: self.cut]:
             images = layer(images)
         return images
 
@@ -87,14 +87,14 @@ class Recognizer(nn.Module):
         """The output of each client layer, shallowest first; the last one is `features(images)`."""
         check_shape(images, "B 3 H W", "images")
         maps = [images]
-        for layer in self.layers[: self.cut]:
+        for layer in list(self.layers)[: self.cut]:
             maps.append(layer(maps[-1]))
         return maps[1:]
 
     def templates(self, features: Features) -> Templates:
         """The server's part: features at the cut -> unit rows (B, D)."""
         check_shape(features, "B C h w", "features")
-        for layer in self.layers[self.cut :]:
+        for layer in list(self.layers)[self.cut :]:
             features = layer(features)
         return F.normalize(features.flatten(1))
 

@@ -1,9 +1,11 @@
-"""Weights files -> names and tensors. Nothing here ever unpickles an object."""
+"""Weights files -> names and tensors, and other people's names -> ours. Nothing here ever unpickles an object."""
 
 from __future__ import annotations
 
+import math
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,87 +14,119 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from bauta.errors import BadCheckpoint
+from bauta.errors import BadCheckpoint, MissingWeights
+
+State = dict[str, Tensor]
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+
+# Where training scripts put a state dict, and what they put before its names.
+_NESTS = ("state_dict", "net_state_dict", "model_state_dict", "model", "net", "backbone")
+_PREFIXES = ("module.", "_orig_mod.")
 
 # MXNet's names for a batch norm's and a PReLU's numbers, and torch's.
 _MXNET = {"_gamma": "_weight", "_beta": "_bias", "_moving_mean": "_running_mean", "_moving_var": "_running_var"}
 _MXNET_TYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8"}
+_MXNET_LIST, _MXNET_V1, _MXNET_V2 = 0x112, 0xF993FAC8, 0xF993FAC9
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> State:
     """The tensors of a checkpoint, by name: safetensors, a PyTorch state dict, or an MXNet `.params` list.
 
-    A state dict nested under the usual keys (``state_dict``, ``net_state_dict``, ``model`` ...) is found, and a
-    ``module.`` prefix left by data-parallel training is dropped. Raises `BadCheckpoint`.
+    A state dict nested under the usual keys (``state_dict``, ``net_state_dict``, ``model`` ...) is found, and the
+    prefixes that data-parallel training and compilation leave are dropped. Raises `MissingWeights`, `BadCheckpoint`.
     """
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except Exception as error:
-            raise BadCheckpoint(f"{path} is not a safetensors file that can be read: {error}") from error
+    if not path.is_file():
+        raise MissingWeights(f"{path} is not a file; give the path of a checkpoint.")
     if path.suffix == ".params":
         return read_mxnet(path)
     try:
+        if path.suffix == ".safetensors":
+            return _state_dict(load_file(path), path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise BadCheckpoint(
-            f"{path} could not be read as plain tensors ({str(error).splitlines()[0]}). bauta never unpickles objects: "
+            f"{path} could not be read as plain tensors ({_first_line(error)}). bauta never unpickles objects: "
             "save the network's state_dict() with torch.save, or convert it to safetensors."
         ) from error
     return _state_dict(content, path)
 
 
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "net_state_dict", "model_state_dict", "model", "net", "backbone"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _state_dict(content: Any, path: Path) -> State:
+    while isinstance(content, Mapping) and (inner := [k for k in _NESTS if isinstance(content.get(k), Mapping)]):
+        content = content[inner[0]]
     if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise BadCheckpoint(f"{path} holds no state dict: expected a mapping of names to tensors, got {type(content).__name__}.")
-    return {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, Tensor)}
+        raise BadCheckpoint(
+            f"{path} holds no state dict: expected a mapping of names to tensors, got {type(content).__name__}; "
+            "save the network's state_dict() instead."
+        )
+    return {_bare(str(k)): v.detach() for k, v in content.items() if isinstance(v, Tensor)}
 
 
-def read_mxnet(path: Path) -> dict[str, Tensor]:
-    """The arrays of an MXNet NDArray list (`.params`) under the names of its graph, without ``arg:`` and ``aux:``."""
-    data = path.read_bytes()
-    at = 0
+def _bare(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
 
-    def take(form: str) -> tuple[Any, ...]:
-        nonlocal at
-        values = struct.unpack_from("<" + form, data, at)
-        at += struct.calcsize("<" + form)
-        return values
 
-    try:
-        magic, _, count = take("QQQ")
-        if magic != 0x112:
-            raise BadCheckpoint(f"{path} does not begin like an MXNet .params file (expected 0x112, got {magic:#x}).")
-        arrays = []
-        for _ in range(count):
-            (kind,) = take("I")
-            if kind == 0xF993FAC9:
-                (storage,) = take("i")
-                if storage != 0:
-                    raise BadCheckpoint(f"{path} holds a sparse array (storage type {storage}); only dense ones can be read.")
-            elif kind != 0xF993FAC8:
-                raise BadCheckpoint(f"{path} holds an array of an unknown kind {kind:#x}.")
-            (ndim,) = take("I")
-            shape = take(f"{ndim}q")
-            _, _, type_ = take("iii")
-            dtype = np.dtype(_MXNET_TYPES[type_])
-            size = int(np.prod(shape))
-            arrays.append(torch.from_numpy(np.frombuffer(data, dtype, size, at).reshape(shape).copy()))
-            at += size * dtype.itemsize
-        (named,) = take("Q")
-        names = []
-        for _ in range(named):
-            (length,) = take("Q")
-            names.append(data[at : at + length].decode())
-            at += length
-    except (struct.error, ValueError, KeyError) as error:
-        raise BadCheckpoint(f"{path} ends too early or is damaged ({error}); fetch it again.") from error
-    if len(names) != len(arrays):
-        raise BadCheckpoint(f"{path} names {len(names)} arrays but holds {len(arrays)}.")
-    return {n.split(":", 1)[-1]: a for n, a in zip(names, arrays, strict=True)}
+class _Reader:
+    """Little-endian values out of a file, in order and never beyond its end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.data, self.at = path, memoryview(path.read_bytes()), 0
+
+    def raw(self, size: int) -> memoryview:
+        if size > len(self.data) - self.at:
+            raise self.refuse(f"ends too early: {size} bytes expected, {len(self.data) - self.at} left")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def take(self, form: str) -> tuple[Any, ...]:
+        return struct.unpack(f"<{form}", self.raw(struct.calcsize(f"<{form}")))
+
+    def refuse(self, why: str) -> BadCheckpoint:
+        return BadCheckpoint(f"{self.path} {why} (at byte {self.at}); fetch the file again.")
+
+
+def read_mxnet(path: Path) -> State:
+    """The arrays of an MXNet NDArray list (`.params`) under the names of its graph, without ``arg:`` and ``aux:``.
+
+    Raises `BadCheckpoint` where the file is no such list, is cut short or is damaged.
+    """
+    file = _Reader(path)
+    magic, _, count = file.take("QQQ")
+    if magic != _MXNET_LIST:
+        raise file.refuse(f"does not begin like an MXNet .params file: expected {_MXNET_LIST:#x}, got {magic:#x}")
+    arrays = [_mxnet_array(file) for _ in range(count)]
+    (named,) = file.take("Q")
+    if named != count:
+        raise file.refuse(f"names {named} arrays but holds {count}")
+    names = [bytes(file.raw(file.take("Q")[0])).decode(errors="replace").split(":", 1)[-1] for _ in range(named)]
+    if len(set(names)) != count:
+        raise file.refuse("gives several arrays the same name")
+    return dict(zip(names, arrays, strict=True))
+
+
+def _mxnet_array(file: _Reader) -> Tensor:
+    (kind,) = file.take("I")
+    if kind not in (_MXNET_V1, _MXNET_V2):
+        raise file.refuse(f"holds an array of an unknown kind {kind:#x}")
+    if kind == _MXNET_V2 and (storage := file.take("i")[0]) != 0:
+        raise file.refuse(f"holds a sparse array (storage type {storage}), and only dense ones can be read")
+    (ndim,) = file.take("I")
+    if not 1 <= ndim <= 32:
+        raise file.refuse(f"holds an array of {ndim} dimensions, expected 1 to 32")
+    shape = file.take(f"{ndim}q")
+    _, _, code = file.take("iii")
+    if min(shape) < 1 or code not in _MXNET_TYPES:
+        raise file.refuse(f"holds an array of shape {shape} and type {code}, which no array has")
+    dtype = np.dtype(_MXNET_TYPES[code])
+    # Python's integers do not overflow, so a huge shape meets the end of the file and not a wrapped product.
+    raw = file.raw(math.prod(shape) * dtype.itemsize)
+    return torch.from_numpy(np.frombuffer(raw, dtype).reshape(shape).copy())
 
 
 def mxnet_name(name: str) -> str:
@@ -101,3 +135,23 @@ def mxnet_name(name: str) -> str:
         if name.endswith(theirs):
             return name.removesuffix(theirs) + ours
     return name
+
+
+def renamed(state: State, rules: Sequence[Rule]) -> State:
+    """`state` with each key rewritten by the first rule whose pattern matches it; a key that no rule knows stays."""
+    result: State = {}
+    for key, value in state.items():
+        for pattern, replacement in rules:
+            new, hits = re.subn(pattern, replacement, key)
+            if hits:
+                key = new
+                break
+        result[key] = value
+    return result
+
+
+def as_convolution(state: State, key: str, grid: int) -> State:
+    """`state` whose fully connected weight `key`, (D, C grid²) over a flattened map, is a (D, C, grid, grid) filter."""
+    if key not in state:
+        return state
+    return {**state, key: state[key].reshape(len(state[key]), -1, grid, grid)}

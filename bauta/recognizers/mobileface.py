@@ -11,7 +11,7 @@ import re
 from torch import Tensor, nn
 
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
-from bauta.recognizers.checkpoints import mxnet_name
+from bauta.recognizers.checkpoints import State, mxnet_name
 
 WIDTHS = (32, 32, 64, 128)
 
@@ -66,7 +66,7 @@ class MobileFaceV3(Recognizer):
         super().__init__(layers, cut=cut, name=name)
 
 
-def from_mxnet_v3(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_mxnet_v3(state: State) -> State:
     """Names of the published MXNet graph; its fully connected weight becomes a 4 x 4 convolution."""
     ours = {
         "conv0_0": "down.pointwise",
@@ -77,7 +77,7 @@ def from_mxnet_v3(state: dict[str, Tensor]) -> dict[str, Tensor]:
         "conv2": "residual.conv2",
         "prelu2": "residual.act2",
     }
-    result: dict[str, Tensor] = {}
+    result: State = {}
     for name, value in state.items():
         key = mxnet_name(name)
         unit = re.match(r"stage(\d)_unit1_(\w+?)_weight$", key)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
-from bauta.recognizers.checkpoints import mxnet_name
+from bauta.recognizers.checkpoints import State, mxnet_name, renamed
 
 Activation = Callable[[int], nn.Module]
 
@@ -23,7 +23,13 @@ STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128
 BLOCKS = sum(stage[2] for stage in STAGES)
 
 
+def relu(_: int) -> nn.Module:
+    """ReLU, which needs no number of channels."""
+    return nn.ReLU()
+
+
 def relu6(_: int) -> nn.Module:
+    """ReLU6, which needs no number of channels."""
     return nn.ReLU6()
 
 
@@ -94,7 +100,9 @@ class MobileFaceNet(Recognizer):
         name: str = "MobileFaceNet",
     ) -> None:
         layers = {
-            "stem": sequence({"input": preprocess, **named(conv(3, 64, 3, stride=2, padding=1, act=nn.PReLU, eps=eps))}),
+            "stem": sequence(
+                {"input": preprocess, **named(conv(3, 64, 3, stride=2, padding=1, act=nn.PReLU, eps=eps))}
+            ),
             "depthwise": conv(64, 64, 3, padding=1, groups=64, act=nn.PReLU, eps=eps),
             **trunk(nn.PReLU, eps),
             "widen": conv(128, 512, act=nn.PReLU, eps=eps),
@@ -105,7 +113,10 @@ class MobileFaceNet(Recognizer):
 
 
 class MobileFaceNetReLU6(Recognizer):
-    """MobileFaceNet with ReLU6 and a biased linear map under its last batch norm: 21 layers, 128-d."""
+    """MobileFaceNet with ReLU6 (plain ReLU in the depthwise stem) and a biased linear map under its last batch norm.
+
+    21 layers, 128-d.
+    """
 
     def __init__(
         self, preprocess: Preprocess, *, embedding: int = 128, cut: int | None = None, name: str = "MobileFaceNetReLU6"
@@ -113,8 +124,8 @@ class MobileFaceNetReLU6(Recognizer):
         layers = {
             "stem": sequence({"input": preprocess, **named(conv(3, 64, 3, stride=2, padding=1, act=relu6))}),
             "depthwise": nn.Sequential(
-                conv(64, 64, 3, padding=1, groups=64, act=relu6),
-                conv(64, 64, act=relu6),
+                conv(64, 64, 3, padding=1, groups=64, act=relu),
+                conv(64, 64, act=relu),
             ),
             **trunk(relu6),
             "widen": conv(128, 512, act=relu6),
@@ -126,28 +137,25 @@ class MobileFaceNetReLU6(Recognizer):
 
 
 def named(module: nn.Module) -> dict[str, nn.Module]:
+    """A module's children by name."""
     return dict(module.named_children())
 
 
 # Checkpoint layouts: their keys -> ours. A bottleneck's eight foreign modules, in order, are these of ours.
-SEQUENCE = ("expand.conv", "expand.bn", "expand.act", "filter.conv", "filter.bn", "filter.act", "project.conv", "project.bn")
+SEQUENCE = (
+    "expand.conv",
+    "expand.bn",
+    "expand.act",
+    "filter.conv",
+    "filter.bn",
+    "filter.act",
+    "project.conv",
+    "project.bn",
+)
 
 
-def renamed(state: dict[str, Tensor], rules: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]) -> dict[str, Tensor]:
-    """`state` with each key rewritten by the first rule whose pattern matches it; a key that no rule knows stays."""
-    result: dict[str, Tensor] = {}
-    for key, value in state.items():
-        for pattern, replacement in rules:
-            new, hits = re.subn(pattern, replacement, key)
-            if hits:
-                key = new
-                break
-        result[key] = value
-    return result
-
-
-def from_xiaoccer(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Keys of Xiaoccer/MobileFaceNet_Pytorch."""
+def from_xiaoccer(state: State) -> State:
+    """Keys of Xiaoccer/MobileFaceNet_Pytorch, and of RobFR's MobileFace."""
     return renamed(
         state,
         (
@@ -164,7 +172,7 @@ def from_xiaoccer(state: dict[str, Tensor]) -> dict[str, Tensor]:
     )
 
 
-def from_foamliu(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_foamliu(state: State) -> State:
     """Keys of foamliu/MobileFaceNet."""
     ours = ("conv", "bn")
     return renamed(
@@ -187,7 +195,7 @@ def from_foamliu(state: dict[str, Tensor]) -> dict[str, Tensor]:
     )
 
 
-def from_insightface_y1(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_insightface_y1(state: State) -> State:
     """Names of InsightFace's y1 network in MXNet; its fully connected weight becomes a 1 x 1 convolution."""
     starts = {"dconv_23": 1, "res_3_block": 2, "dconv_34": 6, "res_4_block": 7, "dconv_45": 13, "res_5_block": 14}
     parts = {"sep": "expand", "dw": "filter", "proj": "project"}
