@@ -6,9 +6,16 @@ import sys
 
 import typer
 
+from bauta.cli import datasets, models
+from bauta.cli.doctor import doctor
 from bauta.errors import BautaError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Privacy in face recognition: protect, attack, prove.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Privacy in face recognition: protect, attack, prove."
+)
+app.add_typer(models.app, name="models")
+app.add_typer(datasets.app, name="datasets")
+app.command()(doctor)
 
 
 def main() -> None:

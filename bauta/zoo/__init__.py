@@ -7,7 +7,7 @@ on this machine, fetched if need be; `register("mine", "mine.pth", "iresnet50")`
 from __future__ import annotations
 
 from bauta.errors import UsageError
-from bauta.zoo.cache import find, home, mirror
+from bauta.zoo.cache import find, home, mirror, place
 from bauta.zoo.datasets import DATASETS
 from bauta.zoo.fetch import locate, verify
 from bauta.zoo.networks import WEIGHTS
@@ -31,6 +31,7 @@ __all__ = [
     "home",
     "locate",
     "mirror",
+    "place",
     "register",
     "register_dataset",
     "registered_datasets",

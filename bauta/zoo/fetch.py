@@ -1,7 +1,7 @@
 """A file of a record -> a path on this machine: the mirror, then the cache, then its addresses.
 
-Whatever is handed out has the digest of its record. Downloads go into ``NAME.part``, go on where they stopped, and become
-``NAME`` in one step, after their digest was checked.
+Whatever is handed out has the digest of its record. Downloads go into ``NAME.part``, go on where they stopped, and
+become ``NAME`` in one step, after their digest was checked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from bauta.errors import BadFile, MissingError
-from bauta.zoo.cache import change_table, find, home, lock, mirror, read_table, write_whole
+from bauta.zoo.cache import change_table, find, home, lock, mirror, place, read_table, write_whole
 from bauta.zoo.records import File
 
 Confirm = Callable[[str], bool]
@@ -58,10 +58,10 @@ def verify(file: File) -> Path:
     """The file on this machine, read whole and compared with its digest; nothing is downloaded. Raises as `locate`."""
     path = find(file)
     if path is None:
-        raise file.missing(f"{absent(file)} {remedy(file)}")
+        raise file.missing(f"{absent(file)}; {remedy(file)}")
     if expected(file) is None:
         raise file.missing(
-            f"{path} cannot be verified: nobody has vouched for its digest {digest(path)} yet; `{file.command}` asks you."
+            f"{path} cannot be verified: nobody has vouched for its SHA-256 {digest(path)} yet; `{file.command}` asks."
         )
     require(file, path, digest(path))
     return path
@@ -77,12 +77,12 @@ def require(file: File, path: Path, came: str) -> None:
     """Raise `BadFile` unless `came` is the digest that `file` must have."""
     if came == expected(file):
         return
-    if Path(file.name).is_absolute():
-        cure = "register it again if you changed it"
-    elif mirror() is not None and path == mirror() / file.name:  # type: ignore[operator]
-        cure = "replace it in the mirror"
-    else:
-        cure = f"delete it and run `{file.command}` again"
+    cures = {
+        "registered": "register it again if you changed it",
+        "mirror": "replace it in the mirror",
+        "cache": f"delete it and run `{file.command}` again",
+    }
+    cure = cures[place(file) or "cache"]
     raise BadFile(f"{path} is not what its record names (SHA-256 {expected(file)} expected, {came} came); {cure}.")
 
 
@@ -90,19 +90,19 @@ def first_use(file: File, path: Path | None, confirm: Confirm) -> Path:
     """Pin the digest of bytes that nobody has seen, after a yes. What has no address was put here by its user's own
     hand, which is a yes."""
     if path is None and not file.urls:
-        raise file.missing(f"{absent(file)} {remedy(file)}")
+        raise file.missing(f"{absent(file)}; {remedy(file)}")
     if file.urls:
         source = f"{path} has SHA-256 {digest(path)}" if path else f"it would come from {file.urls[0]}"
         if not confirm(f"Nobody has vouched for {file.name} yet; {source}. Trust it, now and ever after?"):
             raise file.missing(
-                f"{file.name} was not trusted: nobody has vouched for it yet, and `{file.command}` needs a yes."
+                f"{file.name} is not used: nobody has vouched for it yet, so `{file.command}` needs a yes."
             )
     path = path or download(file)
     came = remembered(path)
     try:
         change_table("pins", lambda pins: pins.update({file.name: came}))
     except OSError as error:
-        raise file.missing(unwritable(error)) from error
+        raise file.missing(f"The digest of {path} could not be pinned: {unwritable(error)}") from error
     return path
 
 
@@ -128,25 +128,29 @@ def remembered(path: Path) -> str:
 
 
 def absent(file: File) -> str:
-    """Where a file is not, as a sentence."""
+    """Where a file is not, as half a sentence."""
     folder = mirror()
+    if Path(file.name).is_absolute():
+        return f"{file.name} is not here"
     if folder is None:
-        return f"{file.name} is not in {home()}, and BAUTA_MIRROR is not set."
+        return f"{file.name} is not in {home()}, and BAUTA_MIRROR is not set"
     broken = "" if folder.is_dir() else ", which is no folder"
-    return f"{file.name} is neither in BAUTA_MIRROR ({folder}{broken}) nor in {home()}."
+    return f"{file.name} is neither in BAUTA_MIRROR ({folder}{broken}) nor in {home()}"
 
 
 def remedy(file: File) -> str:
-    """What to do about a file that is not here, as a sentence or two."""
+    """What to do about a file that is not here, as the other half."""
+    if Path(file.name).is_absolute():
+        return "put it back, or register it again where it is now."
     if file.urls:
-        return f"Run `{file.command}`, or set BAUTA_MIRROR to a folder that holds it."
-    return f"{file.where} Set BAUTA_MIRROR to a folder that holds it, or put it there.".lstrip()
+        return f"run `{file.command}`, or set BAUTA_MIRROR to a folder that holds it."
+    return f"put it there, or set BAUTA_MIRROR to a folder that holds it. {file.where}".rstrip()
 
 
 def unwritable(error: OSError) -> str:
-    """Why the home could not be written, as a sentence."""
+    """Why the home could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk under {home()} is full; make room, or set BAUTA_HOME to a folder on another one."
+        return f"the disk under {home()} is full; make room, or set BAUTA_HOME to a folder on another one."
     return f"{home()} cannot be written ({error.strerror or error}); set BAUTA_HOME to a folder that can."
 
 
@@ -156,7 +160,7 @@ def download(file: File) -> Path:
     Raises `MissingWeights` or `MissingData` (no address answers, the disk is full), `BadFile` (only wrong bytes came).
     """
     if not file.urls:
-        raise file.missing(f"{absent(file)} {remedy(file)}")
+        raise file.missing(f"{absent(file)}; {remedy(file)}")
     target = home() / file.name
     part = target.with_name(f"{target.name}.part")
     try:
@@ -170,12 +174,12 @@ def download(file: File) -> Path:
         with suppress(OSError):
             part.unlink(missing_ok=True)
             note(part).unlink(missing_ok=True)
-        raise file.missing(f"{file.name} could not be stored. {unwritable(error)}") from error
+        raise file.missing(f"{file.name} could not be stored: {unwritable(error)}") from error
     return target
 
 
 def fetch(file: File, part: Path) -> None:
-    """Fill `part` from the first address that gives the right bytes. Raises as `download`, and `OSError` from the disk."""
+    """Fill `part` from the first address that gives the right bytes. Raises as `download`, and the disk's `OSError`."""
     wanted = expected(file)
     reasons: list[str] = []
     wrong = False
@@ -195,13 +199,13 @@ def fetch(file: File, part: Path) -> None:
         reasons.append(f"{url} gave other bytes (SHA-256 {wanted} expected, {came} came)")
     kind: type[BadFile] | type[MissingError] = BadFile if wrong else file.missing
     raise kind(
-        f"{absent(file)} It could not be downloaded: {'; '.join(reasons)}. Try again later, or set BAUTA_MIRROR to a "
-        "folder that holds it."
+        f"{absent(file)}, and it could not be downloaded ({'; '.join(reasons)}); try again later, or set BAUTA_MIRROR "
+        "to a folder that holds it."
     )
 
 
 def receive(url: str, part: Path, report: Report) -> None:
-    """Download into `part`, going on as often as a connection that breaks off brought something. Raises `Unreachable`."""
+    """Download into `part`, going on as long as connections that break off bring something. Raises `Unreachable`."""
     for _ in range(ATTEMPTS):
         before = held(url, part)
         if stream(url, part, before, report):
@@ -230,15 +234,15 @@ def stream(url: str, part: Path, start: int, report: Report) -> bool:
             while chunk := read(reply):
                 out.write(chunk)
                 report(out.tell(), total)
-        return total is None or part.stat().st_size == total
+        return chunk is not None and (total is None or part.stat().st_size == total)
 
 
-def read(reply: HTTPResponse) -> bytes:
-    """The next bytes; none at the end, and none where the connection breaks (their number tells one from the other)."""
+def read(reply: HTTPResponse) -> bytes | None:
+    """The next bytes, none at the end; None where the connection breaks."""
     try:
         return reply.read(CHUNK)
     except (OSError, HTTPException):
-        return b""
+        return None
 
 
 @contextmanager

@@ -139,4 +139,4 @@ def write(change: Callable[[dict[str, Any]], None]) -> None:
     try:
         change_table(TABLE, change)
     except OSError as error:
-        raise MissingData(unwritable(error)) from error
+        raise MissingData(f"The list could not be stored: {unwritable(error)}") from error

@@ -1,0 +1,84 @@
+"""`bauta doctor`: what this machine has, what is missing, what to do. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+
+from bauta import zoo
+from bauta.cli import datasets, models, records
+
+NEEDED = (
+    "torch", "numpy", "pillow", "kornia", "opencv-python-headless", "scikit-learn", "scipy", "safetensors", "typer",
+    "rich", "platformdirs", "matplotlib",
+)  # fmt: skip
+EXTRAS = {"heif": ("pillow-heif",), "onnx": ("onnx", "onnxruntime"), "web": ("fastapi", "uvicorn"), "scale": ("ray",)}
+
+
+def doctor() -> None:
+    """Say what is here, what is missing and what to do about it."""
+    advice = []
+    typer.echo(f"python       {platform.python_version()} on {platform.platform()}")
+    typer.echo(f"threads      {threads()}")
+    typer.echo(f"bauta        {installed('bauta') or 'not installed: it runs from a folder'}")
+    for name in NEEDED:
+        found = installed(name)
+        typer.echo(f"package      {name} {found or 'MISSING'}")
+        if found is None:
+            advice.append(f"install {name}: pip install bauta brings it")
+    for extra, names in EXTRAS.items():
+        lacking = [name for name in names if installed(name) is None]
+        typer.echo(f"extra        {extra}: {'here' if not lacking else 'not here (' + ', '.join(lacking) + ')'}")
+    folder = zoo.mirror()
+    typer.echo(f"mirror       {folder or 'BAUTA_MIRROR is not set'}")
+    if folder is not None and not folder.is_dir():
+        advice.append(f"BAUTA_MIRROR is {folder}, which is no folder: set it to one, or unset it")
+    typer.echo(f"cache        {cache(zoo.home())}")
+    for kind, name, place in whereabouts():
+        typer.echo(f"{kind:<12} {name} {place}")
+    advice += wanting()
+    for line in advice or ["nothing"]:
+        typer.echo(f"to do        {line}")
+
+
+def installed(name: str) -> str | None:
+    """The version of a package, without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def threads() -> str:
+    """How many threads torch will take, and why."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{usable} processors may be used, OMP_NUM_THREADS is {os.environ.get('OMP_NUM_THREADS', 'not set')}"
+
+
+def cache(home: Path) -> str:
+    """The cache, whether it can be written, and the room on its disk."""
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    state = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free"
+    return f"{home} ({state}{'' if os.access(existing, os.W_OK) else ', CANNOT BE WRITTEN: set BAUTA_HOME'})"
+
+
+def whereabouts() -> Iterator[tuple[str, str, str]]:
+    """Networks and data sets: what it is, its name, its place."""
+    for model in models.everything():
+        yield "network", model.name, records.whereabouts(model.files)
+    for data in datasets.everything():
+        yield "data set", data.name, datasets.whereabouts(data)
+
+
+def wanting() -> Iterator[str]:
+    """What the ordinary way needs and does not find: the default recognizer and the detector."""
+    absent = [name for _, name, place in whereabouts() if place in ("absent", "incomplete")]
+    needed = [name for name in (zoo.WEIGHTS[0].name, zoo.TOOLS[0].name) if name in absent]
+    if needed:
+        yield f"fetch the first networks: bauta models pull {' '.join(needed)} (or set BAUTA_MIRROR)"
