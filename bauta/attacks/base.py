@@ -160,9 +160,10 @@ class Reidentification(Attack):
 
     threshold: float | None = None
 
-    def enroll(self, leak: Tensor, victim: Victim) -> Templates:
-        """Templates of the clean reference pictures that the attacker compares with."""
-        return self(leak, victim)
+    @property
+    def reference(self) -> Reidentification:
+        """The attack as it reads the clean pictures that the attacker compares with."""
+        return self
 
 
 class AttributeInference(Attack):

@@ -91,5 +91,7 @@ class Purify(Reidentification):
     def __call__(self, leak: Tensor, victim: Victim) -> Templates:
         return self.attack(torch.cat([FILTERS[self.filter](batch) for batch in torch.split(leak, 64)]), victim)
 
-    def enroll(self, leak: Tensor, victim: Victim) -> Templates:
-        return self.attack.enroll(leak, victim)
+    @property
+    def reference(self) -> Reidentification:
+        """The wrapped attack: clean pictures need no cleaning."""
+        return self.attack.reference

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from bauta.protections.base import FeatureProtection, ImageProtection, Protection, TemplateProtection
 from bauta.protections.images.pmt import PMT
+from bauta.protections.images.service import JPEG, Move, Resize, WhiteNoise
 
-ALL: tuple[type[Protection], ...] = (PMT,)
+ALL: tuple[type[Protection], ...] = (PMT, JPEG, Resize, WhiteNoise, Move)
 
-__all__ = ["ALL", "PMT", "FeatureProtection", "ImageProtection", "Protection", "TemplateProtection"]
+__all__ = [
+    "ALL",
+    "JPEG",
+    "PMT",
+    "FeatureProtection",
+    "ImageProtection",
+    "Move",
+    "Protection",
+    "Resize",
+    "TemplateProtection",
+    "WhiteNoise",
+]

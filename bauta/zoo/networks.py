@@ -93,7 +93,7 @@ WEIGHTS: tuple[Weights, ...] = (
         accuracy=97.87,
         deviation=0.65,
         threshold=0.288,
-        cut=17,
+        cut=20,
     ),
     Weights(
         name="mobilefacenet-relu6-ms1m",
@@ -117,7 +117,7 @@ WEIGHTS: tuple[Weights, ...] = (
         accuracy=98.73,
         deviation=0.48,
         threshold=0.255,
-        cut=20,
+        cut=21,
     ),
     Weights(
         name="mobilefacenet-y1-ms1m",
@@ -149,7 +149,7 @@ WEIGHTS: tuple[Weights, ...] = (
         accuracy=98.95,
         deviation=0.52,
         threshold=0.246,
-        cut=17,
+        cut=20,
     ),
     Weights(
         name="mobileface-v3",

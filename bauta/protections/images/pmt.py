@@ -18,6 +18,7 @@ from bauta.ops.quantize import through_8bit, to_8bit
 from bauta.protections.base import ImageProtection
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.folding import folded_client
+from bauta.spec import recipe
 from bauta.types import Faces, Images
 
 
@@ -114,14 +115,17 @@ class PMT(ImageProtection):
 
         mean over recognizers and layers of  |P(E(T(x'))) - P(E(T(x)))|^2 / |P(E(T(x)))|^2
 
-    steps: iterations K. start: "noise", "shuffle" or "blur". augment T: "none", "noise" (standard deviation `noise`, on
-    x' alone), "affine" (the same motion of both), "mix" of these two, or "service" (softening and noise, on x' alone: what
-    resizing and compression do; not in the paper). aggregate: match every client layer (Algorithm 2), not the last one
-    alone; P is average pooling of `pool` x `pool` (1 is none). kernel, length: smoothing of the gradient, "none", "linear"
-    or "gaussian", with radius `length`. rule: "adam", "sign" or "normalized" (gradient over
-    its mean magnitude), with `step_size` in units of [0, 1], falling to a tenth along a cosine. target_cosine: a
-    picture stops when its features at every cut reach this cosine to the original's, None to go all the way. seed: with
-    a picture's digest it fixes all its draws. batch_size: pictures optimized together.
+    steps: iterations K, at most.
+    target_cosine: a picture stops as soon as its features at every cut reach this cosine to the original's (under the
+    augmentation); None goes all the way, which gains little and leaks more.
+    start: "noise", "shuffle" or "blur".
+    augment T: "none", "noise" (standard deviation `noise`, on x' alone), "affine" (the same motion of both), "mix" of
+    these two, or "service" (softening and noise, on x' alone: what resizing and compression do; not in the paper).
+    aggregate: match every client layer (Algorithm 2), not the last one alone. pool: P is average pooling of this size.
+    kernel, length: smoothing of the gradient, "none", "linear" or "gaussian", with radius `length`.
+    rule: "adam", "sign" or "normalized" (gradient over its mean magnitude), with `step_size` in units of [0, 1],
+    falling to a tenth along a cosine.
+    seed: with a picture's digest it fixes all its draws. batch_size: pictures optimized together.
 
     The privacy lies in the cut: at a shallow one the picture still shows the face, at a deep one whoever holds the
     client's layers still reads the identity. `bauta study run pmt-abuse` measures both.
@@ -132,15 +136,15 @@ class PMT(ImageProtection):
         *,
         steps: int = 80,
         start: str = "noise",
-        augment: str = "noise",
+        augment: str = "service",
         noise: float = 0.1,
         aggregate: bool = False,
         pool: int = 1,
         kernel: str = "gaussian",
         length: int = 1,
         rule: str = "adam",
-        step_size: float = 0.05,
-        target_cosine: float | None = None,
+        step_size: float = 0.1,
+        target_cosine: float | None = 0.9,
         seed: int = 0,
         batch_size: int = 32,
     ) -> None:
@@ -162,6 +166,8 @@ class PMT(ImageProtection):
         self.seed, self.batch_size = seed, batch_size
         self.clients_ = nn.ModuleList()
 
+    __repr__ = recipe
+
     def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
         """Take the client's layers of the authorized recognizers; `faces` is not used."""
         if not recognizers:
@@ -181,7 +187,8 @@ class PMT(ImageProtection):
             raise UsageError("PMT does not know who is authorized: call fit(None, recognizer) first.")
         digests = [str(row) for row in range(len(x))] if faces is None else faces.digests()
         starts = range(0, len(x), self.batch_size)
-        parts = [self._obfuscate(x[i : i + self.batch_size], digests[i : i + self.batch_size]) for i in starts]
+        with torch.enable_grad():  # of the pictures; a caller that needs no gradient may have switched it off
+            parts = [self._obfuscate(x[i : i + self.batch_size], digests[i : i + self.batch_size]) for i in starts]
         return torch.cat(parts) if parts else x
 
     def _obfuscate(self, original: Images, digests: Sequence[str]) -> Images:

@@ -1,0 +1,139 @@
+"""The studies that `bauta study run` knows: which systems, which attackers, and how their rows become tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import torch
+
+from bauta.attacks import FILTERS, ClientHolder, ForeignRecognizer, Purify, Reidentification
+from bauta.faces import Pairs
+from bauta.pipeline import Pipeline, System
+from bauta.protections import JPEG, PMT, ImageProtection, Move, Resize, WhiteNoise
+from bauta.recognizers import Recognizer, load
+from bauta.study.records import Row
+from bauta.study.run import run
+from bauta.study.store import PngStore
+from bauta.types import Faces
+
+MOBILEFACENETS = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m", "mobilefacenet-y1-ms1m")
+READERS = (*MOBILEFACENETS, "mobileface-v3")
+
+# What a picture may go through before the authorized recognizer sees it.
+SERVICES: dict[str, ImageProtection] = {
+    "JPEG 95": JPEG(95),
+    "JPEG 75": JPEG(75),
+    "noise 0.1": WhiteNoise(0.1),
+    "resized to 96 and back": Resize(96),
+    "shifted by 2 pixels": Move(right=2, down=2),
+    "turned by 3 degrees": Move(degrees=3),
+}
+
+# Pu et al., Table VII, the LFW block: accuracy by Eq. 10 in percent, authorized network by reading network.
+PAPER_READERS = ("MobileFace", "ArcFace", "ResNet50", "IR50-Softmax", "IR50-Sphereface")
+PAPER_TABLE_VII_LFW: dict[str, tuple[float, ...]] = {
+    "MobileFace": (99.0, 6.7, 8.7, 2.9, 12.5),
+    "ArcFace": (4.8, 100.0, 0.0, 2.9, 0.0),
+    "ResNet50": (8.7, 4.8, 95.2, 16.3, 8.7),
+    "IR50-Softmax": (14.4, 9.6, 1.0, 98.1, 12.5),
+    "IR50-Sphereface": (1.9, 1.0, 1.0, 8.7, 99.0),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every study takes.
+
+    victims: the protocol. public: the attacker's faces. out: where pictures and rows go. done: cells measured before.
+    progress is told how many faces were just protected.
+    """
+
+    victims: Pairs
+    out: Path
+    seed: int
+    public: Faces | None = None
+    progress: Callable[[int], None] | None = None
+    done: frozenset[str] = frozenset()
+
+
+def authorize(settings: Settings, *recognizers: Recognizer, protection: PMT | None = None) -> dict[str, System]:
+    """One system for each authorized recognizer, over the same protected pictures."""
+    who = " + ".join(f"{r.name}@{r.cut}" for r in recognizers)
+    pmt = (PMT(seed=settings.seed) if protection is None else protection).fit(None, *recognizers)
+    store = PngStore(pmt, settings.out / "pictures", who, progress=settings.progress)
+    names = [who] if len(recognizers) == 1 else [f"{who}, read by {r.name}" for r in recognizers]
+    return {name: System(Pipeline(r, store), Pipeline(r)) for name, r in zip(names, recognizers, strict=True)}
+
+
+def readers(*but: str) -> list[Reidentification]:
+    """The foreign recognizers, raw and behind every purifier."""
+    foreign = [ForeignRecognizer(name) for name in READERS if name not in but]
+    return [attack for f in foreign for attack in (f, *(Purify(f, name) for name in FILTERS))]
+
+
+def bare(settings: Settings) -> Iterator[Row]:
+    """Every recognizer on the unprotected pictures."""
+    plain = Pipeline(load(READERS[0]))
+    attacks = [ForeignRecognizer(name) for name in READERS]
+    yield from run({"bare": System(plain, plain)}, attacks, None, settings.victims, settings.seed, skip=settings.done)
+
+
+def abuse(settings: Settings, names: Sequence[str]) -> Iterator[Row]:
+    """PMT authorized for `names` (several: MR-PMT), its survival of services, and everybody else's recognizer."""
+    recognizers = [load(name) for name in names]
+    systems = authorize(settings, *recognizers)
+    first = next(iter(systems.values()))
+    yield from run(systems, [], None, settings.victims, settings.seed, skip=settings.done)
+    store = first.probe.protections[0]
+    survivals = {
+        f"{name} | {service}": System(Pipeline(system.probe.recognizer, store, step), system.gallery)
+        for name, system in systems.items()
+        for service, step in SERVICES.items()
+    }
+    yield from run(survivals, [], None, settings.victims, settings.seed, skip=settings.done)
+    attackers = {next(iter(systems)).split(", read by")[0]: first}
+    cells = {f"{next(iter(attackers))} / utility", *settings.done}
+    attacks = [*readers(*names), ClientHolder()]
+    yield from run(attackers, attacks, settings.public, settings.victims, settings.seed, skip=cells)
+
+
+def depth(settings: Settings, name: str, cuts: Sequence[int]) -> Iterator[Row]:
+    """The depth curve of one recognizer: utility, foreign recognizers and the client holder at each cut."""
+    for cut in cuts:
+        systems = authorize(settings, load(name, cut=cut))
+        attacks = [*readers(name), ClientHolder()]
+        yield from run(systems, attacks, settings.public, settings.victims, settings.seed, skip=settings.done)
+
+
+def pmt_abuse(settings: Settings, quick: bool) -> Iterator[Row]:
+    """PMT's Table VII: who can use a picture that was made for one recognizer, or for two (Table IX), and the depth curve.
+
+    quick: a tenth of the pairs and three cuts a network. The two-network pictures and the depth curve cost the most and
+    take a part of the pairs.
+    """
+    whole = settings.victims
+    few = replace(settings, victims=whole.take(20 if quick else min(120, len(whole))))
+    some = replace(settings, victims=whole.take(20 if quick else min(400, len(whole))))
+    settings = few if quick else settings
+    yield from bare(settings)
+    for name in MOBILEFACENETS:
+        yield from abuse(settings, [name])
+    for pair in combinations(MOBILEFACENETS, 2):
+        yield from abuse(some, pair)
+    for name in MOBILEFACENETS:
+        layers = len(load(name).layers)
+        yield from depth(few, name, (5, 17, layers) if quick else (1, 3, 5, 9, 13, 15, *range(17, layers + 1)))
+
+
+STUDIES = {"pmt-abuse": pmt_abuse}
+
+
+def public_faces(faces: Faces, victims: Pairs, number: int) -> Faces:
+    """Up to `number` of `faces` whose people are not among the victims."""
+    if faces.identity is None or victims.faces.identity is None:
+        return faces[:0]
+    free = ~torch.isin(faces.identity, victims.faces.identity)
+    return faces[free.nonzero().flatten()[:number]]
