@@ -110,31 +110,38 @@ def load(data: bytes, name: str, max_pixels: int) -> Image.Image:
     formats = (*FORMATS, "HEIF") if register_heif() else FORMATS
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels is checked below
-            picture = Image.open(io.BytesIO(data), formats=formats)
-        if picture.width * picture.height > max_pixels:
-            raise BadImage(
-                f"{name} unpacks to {picture.width} x {picture.height} pixels, more than the limit of {max_pixels:,}; "
-                "make it smaller or raise max_pixels if you trust it."
-            )
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format not in ALBUMS:
-            raise BadImage(f"{name} holds {frames} pictures (an animation or pages); save the one you want as PNG.")
-        picture.load()
-        # after load: the TIFF reader turns the picture itself then, and takes the tag away
-        turn = UPRIGHT.get(orientation(picture))
+            # max_pixels takes the place of Pillow's warning about size, and broken tags do not matter here
+            warnings.simplefilter("ignore")
+            return upright(data, name, max_pixels, formats)
     except Image.DecompressionBombError as error:
         raise BadImage(
-            f"{name} unpacks to more pixels than Pillow allows ({error}); make it smaller, or raise "
-            "PIL.Image.MAX_IMAGE_PIXELS as well if you trust it."
+            f"{name} unpacks to more pixels than Pillow allows; make it smaller, or raise both "
+            "PIL.Image.MAX_IMAGE_PIXELS and max_pixels if you trust it."
         ) from error
     except UnidentifiedImageError as error:
-        heic = "" if register_heif() else " (HEIC needs the package pillow-heif)"
+        heic = "" if "HEIF" in formats else " (HEIC needs the package pillow-heif)"
         raise BadImage(
             f"{name} is not a picture that can be read; give JPEG, PNG, WebP, BMP, TIFF, GIF or HEIC{heic}."
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
-        raise BadImage(f"{name} is damaged or cut short ({error}); copy it again from where it came.") from error
+        reason = " ".join(str(error).split())
+        raise BadImage(f"{name} is damaged or cut short ({reason}); copy it again from where it came.") from error
+
+
+def upright(data: bytes, name: str, max_pixels: int, formats: tuple[str, ...]) -> Image.Image:
+    """The one picture in `data`, as it is meant to be seen. Raises what Pillow raises, and `BadImage`."""
+    picture: Image.Image = Image.open(io.BytesIO(data), formats=formats)
+    if picture.width * picture.height > max_pixels:
+        raise BadImage(
+            f"{name} unpacks to {picture.width} x {picture.height} pixels, more than the limit of {max_pixels:,}; "
+            "make it smaller or raise max_pixels if you trust it."
+        )
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format not in ALBUMS:
+        raise BadImage(f"{name} holds {frames} pictures (an animation or pages); save the one you want as PNG.")
+    picture.load()
+    # after load: the TIFF reader turns the picture itself then, and takes the tag away
+    turn = UPRIGHT.get(orientation(picture))
     return picture if turn is None else picture.transpose(turn)
 
 
@@ -188,8 +195,8 @@ def write_image(path: str | Path, image: Tensor) -> None:
         data = encode_png(image)
     elif suffix in (".jpg", ".jpeg"):
         warnings.warn(
-            f"{path.name}: JPEG changes the pixels; even at quality 95 (4:4:4), which is used, it keeps about 85 % of "
-            "a faint protection and loses the rest; write .png to keep all of it.",
+            f"{path.name}: JPEG changes pixels even at quality 95 (4:4:4), which is used: noise of 8/255 keeps a "
+            "correlation of 0.88 with itself, noise of 4/255 one of 0.63; write .png to keep every value.",
             stacklevel=2,
         )
         data = encode_jpeg(image)

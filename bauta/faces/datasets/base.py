@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from torch import Tensor
 
-from bauta.errors import BadFile, MissingData
-from bauta.faces.datasets.pairs import Pair, Pairs, draw_pairs, index_pairs, part
+from bauta.errors import BadFile, MissingData, UsageError
+from bauta.faces.datasets.pairs import Pair, Pairs, draw, index_pairs, part
 from bauta.faces.datasets.reading import Landmarks, Reader, numbered
 from bauta.faces.datasets.store import Store, pictures
 from bauta.faces.detect import Detector
 from bauta.types import Faces
 
-__all__ = ["DRAWN", "DataSet", "Verification"]
+__all__ = ["DRAWN", "DataSet", "Verification", "spread"]
 
 DRAWN = 6000
 """How many pairs are drawn for a set without a protocol, as many as LFW has."""
@@ -66,9 +67,21 @@ class DataSet(ABC):
         return self.read(self.names if limit is None else self.chosen(limit))[0]
 
     def pairs(self, limit: int | None = None) -> Pairs:
-        """About `limit` pairs drawn at random, always the same ones: the layout has no protocol of its own."""
-        faces = self.faces()
-        return draw_pairs(faces, DRAWN if limit is None else limit)
+        """About `limit` pairs drawn at random, always the same ones, since the layout has no protocol of its own.
+
+        Raises `UsageError` where nobody is named.
+        """
+        people = [self.person(name) for name in self.names]
+        known = [(name, who) for name, who in zip(self.names, people, strict=True) if who is not None]
+        if not known:
+            raise UsageError(f"{self.store} does not say who is who, so there are no pairs; give one folder a person.")
+        names, owners = zip(*known, strict=True)
+        return self.compared(draw(names, owners, DRAWN if limit is None else limit))
+
+    def compared(self, pairs: Sequence[Pair]) -> Pairs:
+        """Read the pictures that `pairs` need, and no others."""
+        faces, kept = self.read(sorted({name for p in pairs for name in (p.first, p.second)}))
+        return index_pairs(pairs, faces, kept)
 
     def read(self, names: Sequence[str]) -> tuple[Faces, list[str]]:
         """The pictures called `names` with their labels, and the names of those that could be read."""
@@ -95,11 +108,15 @@ class Verification(DataSet):
         pairs = self.protocol()
         if limit is not None and limit < len(pairs):
             pairs = [pairs[i] for i in part([p.same for p in pairs], [p.fold for p in pairs], limit)]
-        needed = sorted({name for p in pairs for name in (p.first, p.second)})
-        absent = sorted(set(needed) - set(self.names))
+        absent = sorted({name for p in pairs for name in (p.first, p.second)} - set(self.names))
         if absent:
             raise BadFile(
                 f"{len(absent)} pictures of the protocol are not in {self.store}, as {absent[0]}; get the whole set."
             )
-        faces, kept = self.read(needed)
-        return index_pairs(pairs, faces, kept)
+        return self.compared(pairs)
+
+
+def spread(names: Sequence[str], count: int) -> list[str]:
+    """`count` of the names, evenly spaced."""
+    rows = np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int)
+    return [names[i] for i in rows]

@@ -20,38 +20,35 @@ __all__ = ["PARTS", "CelebA"]
 
 PARTS = ("train", "validation", "test")
 FILE = re.compile(r"\d+\.(jpg|png)")
-LIST = re.compile(r"(identity_CelebA|list_attr_celeba|list_eval_partition)\.(txt|csv)")
+PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 
 class CelebA(DataSet):
     """img_align_celeba with its lists beside it: identity_CelebA, list_attr_celeba, list_eval_partition and
-    list_landmarks_align_celeba, as .txt or .csv; the first two and the last may be absent.
+    list_landmarks_align_celeba, as .txt or .csv; all but the partition may be absent.
 
-    part: "train", "validation" or "test" of the official partition, which share no person; None takes all. attributes:
-    the 40 under their own names (`Male`, `Smiling`), 1 or 0.
+    part: "train", "validation" or "test" of the official partition, which share no person. attributes: the 40 under
+    their own names (`Male`, `Smiling`), 1 or 0.
     """
 
-    def __init__(self, store: Store, *, part: str | None = None, detector: Detector | None = None) -> None:
-        if part is not None and part not in PARTS:
+    def __init__(self, store: Store, *, part: str = "test", detector: Detector | None = None) -> None:
+        if part not in PARTS:
             raise UsageError(f"CelebA has the parts {', '.join(PARTS)}, got {part!r}.")
         self.part = part
         super().__init__(store, detector=detector)
 
     @classmethod
     def fits(cls, store: Store) -> bool:
-        """One of the lists is there."""
-        return any(LIST.fullmatch(base(name)) for name in store.names)
+        """The partition is there."""
+        return find_text(store, *PARTITION) is not None
 
     def listed(self) -> list[str]:
         """The pictures of the part."""
-        names = [name for name in pictures(self.store) if FILE.fullmatch(base(name))]
-        if self.part is None:
-            return names
-        text = find_text(self.store, "list_eval_partition.txt", "list_eval_partition.csv")
+        text = find_text(self.store, *PARTITION)
         if text is None:
-            raise MissingData(f"No list_eval_partition lies in {self.store}; put CelebA's there.")
+            raise MissingData(f"No {PARTITION[0]} lies in {self.store}; put CelebA's there.")
         partition = table(text)[1]
-        return [name for name in names if partition.get(base(name)) == [PARTS.index(self.part)]]
+        return [name for name in pictures(self.store) if partition.get(base(name)) == [PARTS.index(self.part)]]
 
     @cached_property
     def people(self) -> dict[str, list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bauta.faces.datasets.base import DataSet
+from bauta.faces.datasets.base import DataSet, spread
 from bauta.faces.datasets.store import Store, pictures
 
 __all__ = ["People", "Photos"]
@@ -25,6 +25,10 @@ class People(DataSet):
     def person(self, name: str) -> str:
         """The folder of the picture."""
         return place(name)
+
+    def chosen(self, limit: int) -> list[str]:
+        """Evenly spaced, so that everybody is among them."""
+        return spread(self.names, limit)
 
 
 class Photos(DataSet):

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.errors import BadFile, MissingData
+from bauta import zoo
+from bauta.errors import BadFile
 from bauta.faces.datasets.base import Verification
 from bauta.faces.datasets.pairs import Pair
 from bauta.faces.datasets.reading import Landmarks
@@ -34,18 +35,14 @@ PAIRS = ("pairs.txt", "lfw_pairs.txt", "pairs_LFW.txt")
 class LFW(Verification):
     """LFW in a folder or zip, under any top folder.
 
-    pairs: the text of the official pairs.txt. index: the text of a table with the columns file, gender (M, F), emotion
-    and x1, y1 to x5, y5, the landmarks in the 250 x 250 *originals* (the funneled pictures are moved: give none). Each
-    is looked for beside the pictures where it is not given. attributes: gender (0 male, 1 female), emotion (a place in
-    `EMOTIONS`), where there is an index.
+    The official pairs.txt lies among the files. So may lfw_index.csv, a table with the columns file, gender (M, F),
+    emotion and x1, y1 to x5, y5: the landmarks in the 250 x 250 *originals* (funneled pictures are moved, so leave it
+    out there). attributes: gender (0 male, 1 female) and emotion (a place in `EMOTIONS`), where there is an index.
     """
 
-    def __init__(
-        self, store: Store, *, pairs: str | None = None, index: str | None = None, detector: Detector | None = None
-    ) -> None:
+    def __init__(self, store: Store, *, detector: Detector | None = None) -> None:
         super().__init__(store, detector=detector)
-        self.pairs_text = pairs or find_text(store, *PAIRS)
-        index = index or find_text(store, "lfw_index.csv")
+        index = find_text(store, "lfw_index.csv")
         self.rows = parse_index(index) if index else {}
 
     @classmethod
@@ -76,13 +73,11 @@ class LFW(Verification):
 
     def protocol(self) -> list[Pair]:
         """View 2: 6,000 pairs in ten folds."""
-        if self.pairs_text is None:
-            raise MissingData(f"No pairs.txt lies beside the pictures in {self.store}; put LFW's official one there.")
+        text = find_text(self.store, *PAIRS) or official_pairs()
         # pairs.txt names no file ending, and copies of LFW differ in it
         stems = {base(name).rsplit(".", 1)[0]: name for name in self.names}
         return [
-            Pair(stems.get(p.first, p.first), stems.get(p.second, p.second), p.same, p.fold)
-            for p in parse_pairs(self.pairs_text)
+            Pair(stems.get(p.first, p.first), stems.get(p.second, p.second), p.same, p.fold) for p in parse_pairs(text)
         ]
 
 
@@ -90,6 +85,12 @@ def belongs(name: str) -> bool:
     """Whether a name is `Name/Name_0001.jpg`."""
     match = NAME.fullmatch(base(name))
     return match is not None and f"/{name}".endswith(f"/{match[1]}/{base(name)}")
+
+
+def official_pairs() -> str:
+    """The text of the zoo's pairs.txt. Raises `MissingData`."""
+    file = next(file for file in zoo.dataset("lfw").files if file.name == "lfw_pairs.txt")
+    return zoo.locate(file).read_text("utf-8")
 
 
 def parse_index(text: str) -> dict[str, tuple[tuple[int, int], NDArray[np.float64]]]:

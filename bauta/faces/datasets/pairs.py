@@ -14,7 +14,7 @@ from torch import Tensor
 from bauta.errors import ShapeError, UsageError
 from bauta.types import Faces
 
-__all__ = ["Pair", "Pairs", "draw_pairs", "index_pairs", "part", "tenths"]
+__all__ = ["Pair", "Pairs", "draw", "draw_pairs", "index_pairs", "part", "tenths"]
 
 
 @dataclass(frozen=True)
@@ -111,30 +111,38 @@ def index_pairs(pairs: Sequence[Pair], faces: Faces, names: Sequence[str]) -> Pa
 
 
 def draw_pairs(faces: Faces, count: int, *, folds: int = 10, seed: int = 0) -> Pairs:
-    """A balanced protocol for faces with identities and no protocol of their own.
+    """A balanced protocol for faces with identities and no protocol of their own, as `draw` draws it.
 
-    People are dealt to the folds, so that no person is in two of them; each fold draws count / (2 folds) genuine and as
-    many impostor pairs, none twice, fewer where its people do not give so many. Raises `UsageError` where identities
-    are unknown or give no genuine pair.
+    Raises `UsageError` where identities are unknown.
     """
     if faces.identity is None:
         raise UsageError("Pairs need to know who is who, and these faces have no identities; give one folder a person.")
+    names = [str(row) for row in range(len(faces))]
+    people = [str(person) for person in faces.identity.tolist()]
+    return index_pairs(draw(names, people, count, folds=folds, seed=seed), faces, names)
+
+
+def draw(names: Sequence[str], people: Sequence[str], count: int, *, folds: int = 10, seed: int = 0) -> list[Pair]:
+    """Pairs of `names`, of which each shows the one of `people` in its place.
+
+    People are dealt to the folds, so that no person is in two of them; each fold draws count / (2 folds) genuine and as
+    many impostor pairs, none twice, fewer where its people do not give so many. Raises `UsageError` where there is no
+    genuine pair.
+    """
     random = np.random.default_rng(seed)
-    identity = faces.identity.cpu().numpy()
+    everybody, identity = np.unique(np.array(people), return_inverse=True)
     # at least two people a fold, or there are no impostors in it
-    folds = max(1, min(folds, len(np.unique(identity)) // 2))
-    deal = {person: i % folds for i, person in enumerate(random.permutation(np.unique(identity)).tolist())}
-    fold_of = np.array([deal[person] for person in identity.tolist()])
-    columns: list[tuple[int, int, bool, int]] = []
+    folds = max(1, min(folds, len(everybody) // 2))
+    deal = random.permutation(len(everybody)) % folds
+    each = max(1, count // (2 * folds))
+    pairs = []
     for fold in range(folds):
-        rows = np.flatnonzero(fold_of == fold)
-        each = max(1, count // (2 * folds))
-        columns += [(a, b, True, fold) for a, b in genuine(rows, identity, each, random)]
-        columns += [(a, b, False, fold) for a, b in impostor(rows, identity, each, random)]
-    if not any(same for _, _, same, _ in columns):
+        rows = np.flatnonzero(deal[identity] == fold)
+        for same, chosen in ((True, genuine), (False, impostor)):
+            pairs += [Pair(names[a], names[b], same, fold) for a, b in chosen(rows, identity, each, random)]
+    if not any(pair.same for pair in pairs):
         raise UsageError("No person has two pictures, so there is no genuine pair to compare; add pictures.")
-    first, second, same, number = (torch.tensor(column) for column in zip(*columns, strict=True))
-    return Pairs(faces, first, second, same, number)
+    return pairs
 
 
 Rows = NDArray[np.int64]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from bauta.errors import BadFile, MissingData
 from bauta.faces.images import MAX_BYTES, SUFFIXES
 
-__all__ = ["Folder", "Store", "Zip", "by_base", "find_text", "open_store", "pictures"]
+__all__ = ["Beside", "Folder", "Loose", "Store", "Zip", "by_base", "find_text", "open_store", "pictures"]
 
 
 class Folder:
@@ -68,10 +69,49 @@ class Zip:
             raise BadFile(f"{name} in {self.path} is damaged ({error}); copy the zip again.") from error
 
 
-Store = Folder | Zip
+class Loose:
+    """Some files from different places, each by the last part of its path."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = {path.name: path for path in paths}
+
+    def __repr__(self) -> str:
+        return ", ".join(self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all files."""
+        return sorted(self.paths)
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises `BadFile`."""
+        return Folder(self.paths[name].parent).read(name)
 
 
-def open_store(path: str | Path) -> Store:
+class Beside:
+    """A folder or zip with some loose files beside it: the pictures and the lists that belong to them."""
+
+    def __init__(self, store: Folder | Zip, loose: Loose) -> None:
+        self.store = store
+        self.loose = loose
+
+    def __repr__(self) -> str:
+        return repr(self.store)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of all files."""
+        return sorted({*self.store.names, *self.loose.names})
+
+    def read(self, name: str) -> bytes:
+        """The content of a file; the loose one where both have it. Raises `BadFile`."""
+        return (self.loose if name in self.loose.names else self.store).read(name)
+
+
+Store = Folder | Zip | Loose | Beside
+
+
+def open_store(path: str | Path) -> Folder | Zip:
     """The files at `path`, a folder or a zip. Raises `MissingData` when nothing is there, `BadFile`."""
     path = Path(path).expanduser()
     if path.is_dir():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.errors import BadFile
-from bauta.faces.datasets.base import DataSet
+from bauta.faces.datasets.base import DataSet, spread
 from bauta.faces.datasets.reading import Landmarks
 from bauta.faces.datasets.store import Store, base, find_text, pictures
 from bauta.faces.detect import Detector
@@ -31,13 +31,13 @@ class UTKFace(DataSet):
     """UTKFace in a folder or zip. Nobody is named, so there are no identities.
 
     attributes: age in years, gender (0 male, 1 female), race (a place in `RACES`), and, where there is an index,
-    balanced (1 for the part with as many of each race and gender). index: the text of a table with the columns file,
-    x1, y1 to x5, y5 and balanced2000; looked for beside the pictures where it is not given.
+    balanced (1 for the part with as many of each race and gender). The index is utkface_index.csv among the files, a
+    table with the columns file, x1, y1 to x5, y5 and balanced2000.
     """
 
-    def __init__(self, store: Store, *, index: str | None = None, detector: Detector | None = None) -> None:
+    def __init__(self, store: Store, *, detector: Detector | None = None) -> None:
         super().__init__(store, detector=detector)
-        index = index or find_text(store, "utkface_index.csv")
+        index = find_text(store, "utkface_index.csv")
         self.rows = parse_index(index) if index else {}
 
     @classmethod
@@ -52,8 +52,7 @@ class UTKFace(DataSet):
 
     def chosen(self, limit: int) -> list[str]:
         """Evenly spaced: the names begin with the age, so the first ones would all be of one age."""
-        rows = np.linspace(0, len(self.names) - 1, min(limit, len(self.names))).round().astype(int)
-        return [self.names[i] for i in rows]
+        return spread(self.names, limit)
 
     def attributes(self, names: Sequence[str]) -> Mapping[str, Tensor]:
         """age, gender, race and balanced."""
