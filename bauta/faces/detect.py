@@ -175,6 +175,7 @@ def to_bgr(image: Tensor) -> NDArray[np.uint8]:
 
 
 def to_box(values: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Four numbers as a `Detection.box`."""
     left, top, width, height = map(float, values)
     return left, top, width, height
 

@@ -232,6 +232,7 @@ def to_pillow(image: Tensor) -> Image.Image:
 
 
 def save(picture: Image.Image, **options: object) -> bytes:
+    """The bytes of a file, as Pillow writes it."""
     file = io.BytesIO()
     picture.save(file, **options)  # type: ignore[arg-type]
     return file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from bauta.errors import BadCheckpoint, MissingPackage, MissingWeights, ShapeError
-from bauta.faces import faces_in, load_dataset
+from bauta.faces import detect, faces_in, load_dataset
 from bauta.faces.align import TEMPLATE, similarity, transform
 from bauta.faces.detect import Cascade, Detection, YuNet, central, detector, distinct
 from bauta.faces.images import read_image
@@ -45,6 +46,7 @@ def test_the_central_face() -> None:
 def test_without_any_model_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BAUTA_MIRROR", str(tmp_path))
     monkeypatch.setenv("BAUTA_HOME", str(tmp_path))
+    monkeypatch.setattr(detect, "YUNET", replace(detect.YUNET, urls=()))  # as where there is no network
     with pytest.raises(MissingWeights):
         YuNet()
     with pytest.raises(MissingWeights):
