@@ -65,6 +65,12 @@ UPRIGHT = {
 }
 ORIENTATION = 0x0112
 
+# what Pillow and its plug-ins have been seen to raise for damaged files
+DAMAGE = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(RuntimeError, MemoryError, struct.error, zlib.error),
+)
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -123,7 +129,7 @@ def load(data: bytes, name: str, max_pixels: int) -> Image.Image:
         raise BadImage(
             f"{name} is not a picture that can be read; give JPEG, PNG, WebP, BMP, TIFF, GIF or HEIC{heic}."
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split())
         raise BadImage(f"{name} is damaged or cut short ({reason}); copy it again from where it came.") from error
 
