@@ -65,7 +65,7 @@ UPRIGHT = {
 }
 ORIENTATION = 0x0112
 
-# what Pillow and its plug-ins have been seen to raise for damaged files
+# what Pillow and its plug-ins may raise for a damaged file
 DAMAGE = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(RuntimeError, MemoryError, struct.error, zlib.error),
