@@ -27,6 +27,7 @@ protections
 pipeline
 attacks
 metrics
+job
 train
 study
 report

@@ -7,7 +7,9 @@ import sys
 import typer
 
 from bauta.cli import datasets, models
+from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
+from bauta.cli.protect import protect
 from bauta.errors import BautaError
 
 app = typer.Typer(
@@ -15,6 +17,8 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
+app.command()(protect)
+app.command()(demo)
 app.command()(doctor)
 
 

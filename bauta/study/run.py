@@ -50,7 +50,7 @@ def run(
                 views.probe(Stage.TEMPLATES),
                 views.gallery(Stage.TEMPLATES),
                 victims,
-                known_threshold(system.gallery.recognizer.name),
+                zoo.threshold(system.gallery.recognizer.name),
             )
             pictures, originals = views.probe(Stage.IMAGES), victims.faces[views.probes].images
             alike = bootstrap(_mean, SSIM(pictures, originals))
@@ -77,7 +77,7 @@ class Views:
 
     def __init__(self, system: System, victims: Pairs) -> None:
         self.system, self.faces = system, victims.faces
-        self.probes, self.place = victims.first.unique(return_inverse=True)
+        self.probes, self.place = torch.unique(victims.first, return_inverse=True)
         self._seen: dict[tuple[str, Stage], Tensor] = {}
         self._reader: Reidentification | None = None
         self._references = torch.empty(0)
@@ -106,7 +106,7 @@ class Views:
 
 
 def _judge(blank: Row, probes: Templates, gallery: Templates, victims: Pairs, threshold: float | None) -> Iterator[Row]:
-    _, place = victims.first.unique(return_inverse=True)
+    _, place = torch.unique(victims.first, return_inverse=True)
     first, second, same = victims.first, victims.second, victims.same
     probe = probes[place]
     own, pair = (probe * gallery[first]).sum(1), (probe * gallery[second]).sum(1)
@@ -147,11 +147,6 @@ def _ranks(row: Callable[..., Row], probe: Templates, gallery: Templates, victim
     people = who[victims.first[rows]]
     hits = rank1(probe[rows], gallery[victims.second[rows]], people, people).float()
     yield row("rank-1", bootstrap(_mean, hits), note=f"among {len(rows)} people, chance {1 / len(rows):.4f}")
-
-
-def known_threshold(name: str) -> float | None:
-    """A zoo network's own LFW threshold, None for another."""
-    return next((r.threshold for r in zoo.WEIGHTS if r.name == name), None)
 
 
 def refuse_overlap(public: Faces | None, victims: Faces) -> None:

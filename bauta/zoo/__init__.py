@@ -36,6 +36,7 @@ __all__ = [
     "register_dataset",
     "registered_datasets",
     "registered_weights",
+    "threshold",
     "tool",
     "verify",
     "weights",
@@ -49,6 +50,11 @@ def weights(name: str) -> Weights:
             return record
     names = ", ".join(r.name for r in (*WEIGHTS, *registered_weights()))
     raise UsageError(f"No recognizer is called {name!r}; there are {names}.")
+
+
+def threshold(name: str) -> float | None:
+    """The LFW threshold of the recognizer called `name`, None where nobody recorded one or it has no record."""
+    return next((r.threshold for r in (*WEIGHTS, *registered_weights()) if r.name == name), None)
 
 
 def dataset(name: str) -> Dataset:

@@ -21,8 +21,7 @@ class ForeignRecognizer(Reidentification):
 
     def __init__(self, recognizer: str | Recognizer, *, threshold: float | None = None) -> None:
         self.recognizer = load(recognizer) if isinstance(recognizer, str) else recognizer
-        record = next((r for r in zoo.WEIGHTS if r.name == self.recognizer.name), None)
-        self.threshold = record.threshold if threshold is None and record is not None else threshold
+        self.threshold = zoo.threshold(self.recognizer.name) if threshold is None else threshold
 
     def __repr__(self) -> str:
         return f"ForeignRecognizer({self.recognizer.name!r})"

@@ -1,0 +1,19 @@
+"""Folder jobs: photos in, protected pictures out, and the proof."""
+
+from __future__ import annotations
+
+from bauta.job.journal import Journal
+from bauta.job.proof import SERVICES, Proof, foreign_recognizers, proof_table, prove
+from bauta.job.protect import Progress, ProtectJob, Result
+
+__all__ = [
+    "SERVICES",
+    "Journal",
+    "Progress",
+    "Proof",
+    "ProtectJob",
+    "Result",
+    "foreign_recognizers",
+    "proof_table",
+    "prove",
+]
