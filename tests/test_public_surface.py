@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,35 @@ import bauta
 PACKAGE = Path(bauta.__file__).parent
 
 # Sorted. A name that goes or changes is a line in CHANGELOG.md.
-PUBLIC: list[str] = []
+PUBLIC = [
+    "ClientHolder",
+    "Faces",
+    "ForeignRecognizer",
+    "JPEG",
+    "Knowledge",
+    "Knows",
+    "Linkage",
+    "Move",
+    "PMT",
+    "Pipeline",
+    "Purify",
+    "Recognizer",
+    "Resize",
+    "Stage",
+    "System",
+    "Victim",
+    "WhiteNoise",
+    "__version__",
+    "detector",
+    "faces_in",
+    "load",
+    "load_dataset",
+    "load_pairs",
+    "prove",
+    "read_image",
+    "to_text",
+    "write_image",
+]
 
 
 def test_the_public_names_are_these() -> None:
@@ -24,6 +54,12 @@ def test_the_public_names_are_these() -> None:
 
 def test_dir_shows_them() -> None:
     assert set(PUBLIC) <= set(dir(bauta))
+
+
+def test_importing_bauta_loads_no_network_library() -> None:
+    code = "import sys, bauta; dir(bauta); print([m for m in ('torch', 'cv2', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout == "[]\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

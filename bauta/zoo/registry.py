@@ -127,15 +127,18 @@ def to_weights(fields: dict[str, Any]) -> Weights:
 
 
 def check_name(name: str) -> None:
+    """Raise `UsageError` unless a name can stand in a list and in a command."""
     if not NAME.fullmatch(name):
         raise UsageError(f"A name is letters, digits, dots, dashes and underscores, got {name!r}.")
 
 
 def keep(kind: str, name: str, content: object) -> None:
+    """Put an entry into the table, over an older one. Raises `MissingData`."""
     write(lambda table: table.setdefault(kind, {}).update({name: content}))
 
 
 def write(change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the table on disk. Raises `MissingData` where the home cannot be written."""
     try:
         change_table(TABLE, change)
     except OSError as error:

@@ -45,6 +45,7 @@ Maps = list[list[Tensor]]
 
 
 def no_change(pair: Pair, draws: Sequence[Generator], noise: float) -> Pair:
+    """Both as they are."""
     return pair
 
 
@@ -67,6 +68,7 @@ def move(pair: Pair, draws: Sequence[Generator], noise: float) -> Pair:
 
 
 def move_and_noise(pair: Pair, draws: Sequence[Generator], noise: float) -> Pair:
+    """The same motion of both, then noise on the obfuscated picture."""
     return add_noise(move(pair, draws, noise), draws, noise)
 
 
@@ -88,6 +90,7 @@ def adam(gradient: Tensor, memory: Tensor, step: int) -> Tensor:
 
 
 def sign(gradient: Tensor, memory: Tensor, step: int) -> Tensor:
+    """The sign of each entry: every pixel moves by the whole step."""
     return gradient.sign()
 
 
