@@ -49,6 +49,12 @@ def weights(name: str) -> Weights:
         if record.name == name:
             return record
     names = ", ".join(r.name for r in (*WEIGHTS, *registered_weights()))
+    for other in TOOLS:
+        if other.name == name:
+            raise UsageError(
+                f"{name} is no recognizer that can be cut in two, but a file of another kind ({other.kind}); there are "
+                f"{names}."
+            )
     raise UsageError(f"No recognizer is called {name!r}; there are {names}.")
 
 

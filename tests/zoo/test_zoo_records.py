@@ -53,6 +53,31 @@ def test_lookups_find_each_and_name_all_when_they_do_not() -> None:
             look_up("nobody")
 
 
+def test_what_is_no_recognizer_says_so_when_asked_for_as_one() -> None:
+    """ONNX packs and detectors have records and no graph that could be cut."""
+    for record in zoo.TOOLS:
+        with pytest.raises(UsageError, match=rf"^{record.name} is no recognizer .*\({record.kind}\); .*mobileface-v3"):
+            zoo.weights(record.name)
+
+
+def test_robfr_networks_take_what_their_code_takes() -> None:
+    """From RobFR's networks: IR.py divides by 127.5, the other three by 128; all flip to BGR."""
+    stated = {
+        "robfr-mobileface": 128,
+        "robfr-ir50-arcface": 127.5,
+        "robfr-ir50-sphereface": 127.5,
+        "robfr-ir50-softmax": 127.5,
+        "robfr-mobilenet": 128,
+        "robfr-resnet50": 128,
+    }
+    inputs = {r.name: r.input for r in zoo.WEIGHTS if r.name.startswith("robfr-")}
+    assert inputs.keys() == stated.keys()
+    for name, taken in inputs.items():
+        assert taken.bgr
+        assert (255 * taken.mean[0], 255 * taken.std[0]) == (127.5, stated[name])
+        assert (len(taken.mean), len(taken.std), taken.size, taken.columns) == (1, 1, None, None)
+
+
 def test_a_measured_network_has_all_its_measures() -> None:
     for record in zoo.WEIGHTS:
         measures = (record.accuracy, record.deviation, record.threshold)
