@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from bauta.errors import UsageError, check_shape
+from bauta.errors import ShapeError, UsageError, check_shape
 from bauta.ops.filters import blur, filter_same, gaussian_kernel, linear_kernel
 from bauta.ops.noise import generators, normal, uniform
 from bauta.ops.quantize import through_8bit, to_8bit
@@ -181,11 +181,14 @@ class PMT(ImageProtection):
     def rekeyed(self, seed: int) -> Self:
         """The same settings and recognizers, with another seed."""
         other = copy.copy(self)
+        other._modules = dict(self._modules)  # else fitting the copy would fit the original too
         other.seed = seed
         return other
 
     def forward(self, x: Images, faces: Faces | None = None) -> Images:
         check_shape(x, "B 3 H W", "images")
+        if x.numel() and not ((x >= -1e-4) & (x <= 1 + 1e-4)).all():
+            raise ShapeError(f"images must lie in [0, 1], got {x.min():g} to {x.max():g}; divide 8-bit values by 255.")
         if not self.clients_:
             raise UsageError("PMT does not know who is authorized: call fit(None, recognizer) first.")
         digests = [str(row) for row in range(len(x))] if faces is None else faces.digests()
@@ -249,11 +252,13 @@ class PMT(ImageProtection):
 
 
 def distance(found: Maps, goals: Maps) -> Tensor:
-    """(B,) squared distance relative to the goal's own energy, averaged over recognizers and layers."""
+    """(B,) squared distance relative to the goal's own energy: the mean of each recognizer's mean over its layers."""
+    return torch.stack([_relative(f, g) for f, g in zip(found, goals, strict=True)]).mean(0)
+
+
+def _relative(found: list[Tensor], goals: list[Tensor]) -> Tensor:
     parts = [
-        (f - g).square().flatten(1).sum(1) / g.square().flatten(1).sum(1)
-        for ours, theirs in zip(found, goals, strict=True)
-        for f, g in zip(ours, theirs, strict=True)
+        (f - g).square().flatten(1).sum(1) / g.square().flatten(1).sum(1) for f, g in zip(found, goals, strict=True)
     ]
     return torch.stack(parts).mean(0)
 

@@ -63,7 +63,10 @@ class WhiteNoise(ImageProtection):
 
 
 class Move(ImageProtection):
-    """Shifted by (`right`, `down`) pixels and turned by `degrees` about the center; borders are repeated."""
+    """Turned about the center by `degrees` (clockwise as one sees it), then shifted by (`right`, `down`) pixels.
+
+    Borders are repeated.
+    """
 
     def __init__(self, *, right: float = 0.0, down: float = 0.0, degrees: float = 0.0) -> None:
         super().__init__()
