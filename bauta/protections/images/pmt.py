@@ -147,7 +147,7 @@ class PMT(ImageProtection):
         length: int = 1,
         rule: str = "adam",
         step_size: float = 0.1,
-        target_cosine: float | None = 0.9,
+        target_cosine: float | None = 0.93,
         seed: int = 0,
         batch_size: int = 32,
     ) -> None:
