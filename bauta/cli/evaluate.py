@@ -22,7 +22,9 @@ TOLERANCE = 0.1
 def evaluate(
     recognizer: Annotated[str, typer.Option("--recognizer", help="A name from `bauta models list`.")],
     data: Annotated[str, typer.Option("--data", help="A name from `bauta datasets list`, or a folder.")] = "lfw",
-    limit: Annotated[int | None, typer.Option("--limit", min=2, help="About so many pairs, as many of each kind.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=2, help="About so many pairs, as many of each kind.")
+    ] = None,
     device: Device = "auto",
     batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures at a time.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,

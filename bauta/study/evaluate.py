@@ -79,7 +79,7 @@ def embed(
 def _hits(scores: Tensor, same: Tensor, fold: Tensor) -> Tensor:
     """(N,) whether each pair is decided rightly at the threshold of the other folds."""
     hits = torch.empty(len(scores), dtype=torch.float64)
-    for f in fold.unique():
+    for f in torch.unique(fold):
         line = best_threshold(scores[fold != f], same[fold != f])
         hits[fold == f] = ((scores[fold == f] > line) == same[fold == f]).double()
     return hits

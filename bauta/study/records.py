@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -57,3 +58,15 @@ def read(path: Path) -> Iterator[Row]:
             raise BadFile(
                 f"{path}, line {number}, is not a row of a study ({error}); delete the file to begin anew."
             ) from error
+
+
+def recover(path: Path) -> list[Row]:
+    """The rows of a file; where a crash has cut off its last line, the rows of the last cell are taken out of it."""
+    rows = list(read(path))
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        rows = [row for row in rows if row.cell != rows[-1].cell]
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        append(temporary, rows)
+        os.replace(temporary, path)
+    return rows
