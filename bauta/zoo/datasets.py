@@ -74,8 +74,6 @@ DATASETS: tuple[Dataset, ...] = (
             ),
             PAIRS,
         ),
-        where="Unpack lfw.tgz, put lfw_pairs.txt beside the people and name the folder: "
-        "`bauta datasets add lfw-color PATH`.",
     ),
     Dataset(
         name="lfw-funneled",
@@ -90,8 +88,6 @@ DATASETS: tuple[Dataset, ...] = (
             ),
             PAIRS,
         ),
-        where="Unpack lfw-funneled.tgz, put lfw_pairs.txt beside the people and name the folder: "
-        "`bauta datasets add lfw-funneled PATH`.",
     ),
     Dataset(
         name="utkface",

@@ -17,6 +17,7 @@ from bauta.faces.datasets.lfw import LFW
 from bauta.faces.datasets.pairs import Pairs, draw_pairs
 from bauta.faces.datasets.protocols import CALFW, CFPFF, CFPFP, AgeDB30
 from bauta.faces.datasets.store import Beside, Loose, open_store
+from bauta.faces.datasets.tars import TARS
 from bauta.faces.datasets.utkface import UTKFace
 from bauta.faces.detect import Detector
 from bauta.types import Faces
@@ -65,7 +66,7 @@ Data = DataSet | InsightFacePack
 
 def open_data(data: str | Path, *, detector: Detector | None = None) -> Data:
     """The data set called `data` (a record of the zoo, published or registered), or what lies at that path: a folder, a
-    zip or a .bin pack.
+    zip, a tar or a .bin pack.
 
     Raises `MissingData` when it is not on this machine, `UsageError` when it is neither a name nor a path.
     """
@@ -76,7 +77,7 @@ def open_data(data: str | Path, *, detector: Detector | None = None) -> Data:
     if path.exists():
         return open_path(path, None, detector)
     if isinstance(data, Path) or "/" in data:
-        raise MissingData(f"There is no data at {path}; give a folder, a zip, or one of {', '.join(NAMED)}.")
+        raise MissingData(f"There is no data at {path}; give a folder, a zip, a tar, or one of {', '.join(NAMED)}.")
     raise UsageError(
         f"No data set is called {data!r}, and no folder here; there are {', '.join(dict.fromkeys(names))}."
     )
@@ -87,7 +88,7 @@ def open_record(record: zoo.Dataset, detector: Detector | None) -> Data:
     layout = NAMED.get(record.name)
     if record.path is not None:
         return open_path(record.path, layout, detector)
-    if layout is None or any(file.name.endswith(".tgz") for file in record.files):
+    if layout is None:
         raise MissingData(f"The data set {record.name} is not here. {record.where}".rstrip())
     try:
         paths = [zoo.locate(file) for file in record.files]
@@ -95,7 +96,7 @@ def open_record(record: zoo.Dataset, detector: Detector | None) -> Data:
         raise MissingData(f"The data set {record.name} is not here: {error}") from error
     if paths[0].suffix == ".bin":
         return InsightFacePack(paths[0], detector=detector)
-    archive = paths[0].suffix == ".zip"
+    archive = paths[0].name.endswith((".zip", *TARS))
     loose = Loose(paths[1:] if archive else paths)
     return layout(Beside(open_store(paths[0]), loose) if archive else loose, detector=detector)
 

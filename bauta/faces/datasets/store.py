@@ -1,4 +1,4 @@
-"""Files by name, whether they lie in a folder or in a zip."""
+"""Files by name, whether they lie in a folder, in a zip or in a tar."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bauta.errors import BadFile, MissingData
+from bauta.faces.datasets.tars import TARS, as_zip
 from bauta.faces.images import MAX_BYTES, SUFFIXES
 
 __all__ = ["Beside", "Folder", "Loose", "Store", "Zip", "by_base", "find_text", "open_store", "pictures"]
@@ -112,13 +113,13 @@ Store = Folder | Zip | Loose | Beside
 
 
 def open_store(path: str | Path) -> Folder | Zip:
-    """The files at `path`, a folder or a zip. Raises `MissingData` when nothing is there, `BadFile`."""
+    """The files at `path`, a folder, a zip or a tar. Raises `MissingData` when nothing is there, `BadFile`."""
     path = Path(path).expanduser()
     if path.is_dir():
         return Folder(path)
     if path.is_file():
-        return Zip(path)
-    raise MissingData(f"There is no folder and no zip at {path}; give the path of the data set.")
+        return Zip(as_zip(path) if path.name.lower().endswith(TARS) else path)
+    raise MissingData(f"There is no folder, no zip and no tar at {path}; give the path of the data set.")
 
 
 def pictures(store: Store) -> list[str]:
