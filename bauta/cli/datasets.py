@@ -84,7 +84,7 @@ def verify(names: Names = None) -> None:
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What to call it: a new name, or the one of a known data set.")],
-    path: Annotated[Path, typer.Argument(help="A folder, a zip or a .bin pack.")],
+    path: Annotated[Path, typer.Argument(help="A folder, a zip, a tar or a .bin pack.")],
 ) -> None:
     """Add a data set of your own, or say where a known one lies."""
     typer.echo(f"{name}  {zoo.register_dataset(name, path).path}")
