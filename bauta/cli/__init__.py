@@ -6,9 +6,10 @@ import sys
 
 import typer
 
-from bauta.cli import datasets, models
+from bauta.cli import datasets, models, study
 from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
+from bauta.cli.evaluate import evaluate
 from bauta.cli.protect import protect
 from bauta.errors import BautaError
 
@@ -17,8 +18,10 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(study.app, name="study")
 app.command()(protect)
 app.command()(demo)
+app.command()(evaluate)
 app.command()(doctor)
 
 

@@ -151,7 +151,7 @@ def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings
 
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed} cells"), TimeElapsedColumn())
-    words = (TextColumn("{task.fields[pictures]} pictures protected"), TextColumn("{task.description}"))
+    words = (TextColumn("{task.fields[pictures]} pictures protected"), TextColumn("{task.description}", markup=False))
     with Progress(*columns, *words, console=console) as bar:
         task = bar.add_task("", total=None, completed=len(settings.done), pictures=0)
         pictures = 0
@@ -165,9 +165,8 @@ def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings
             records.append(path, list(rows))
             bar.update(task, advance=1, description=cell)
             if not console.is_terminal:
-                console.print(
-                    f"{bar.tasks[0].elapsed:.0f} s, {bar.tasks[0].completed:.0f} cells: {cell}", soft_wrap=True
-                )
+                took, cells = bar.tasks[0].elapsed or 0, bar.tasks[0].completed
+                console.print(f"{took:.0f} s, {cells:.0f} cells: {cell}", soft_wrap=True, markup=False, highlight=False)
 
 
 def write_tables(folder: Path, made: Sequence[Table]) -> list[Path]:
