@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import torch
@@ -38,9 +38,9 @@ def downsample(images: Images, size: int) -> Images:
 
 def non_local_means(images: Images) -> Images:
     """OpenCV's non-local means (strength 20 of 255) on the channels' average, stretched."""
-    levels = (grey(images)[:, 0] * 255).round().byte().numpy()
+    levels = (grey(images)[:, 0] * 255).round().byte().cpu().numpy()
     cleaned = [torch.from_numpy(cv2.fastNlMeansDenoising(x, None, 20)) for x in levels]
-    return stretch((torch.stack(cleaned).float() / 255)[:, None].expand_as(images))
+    return stretch((torch.stack(cleaned).to(images) / 255)[:, None].expand_as(images))
 
 
 FILTERS: dict[str, Callable[[Images], Images]] = {
@@ -79,6 +79,12 @@ class Purify(Reidentification):
     def knowledge(self) -> Knowledge:
         """The wrapped attack's."""
         return self.attack.knowledge
+
+    def knowing(self, **changes: Any) -> Self:
+        """The wrapped attack under a changed threat model, cleaned as here."""
+        other = copy.copy(self)
+        other.attack = self.attack.knowing(**changes)
+        return other
 
     def __repr__(self) -> str:
         return f"Purify({self.attack!r}, {self.filter!r})"

@@ -38,35 +38,26 @@ class Row:
 
 
 def append(path: Path, rows: Iterable[Row]) -> None:
-    """Add rows to a JSON-lines file; the lines of one call reach the disk together."""
+    """Add rows to a JSON-lines file; the lines of one call reach the disk together.
+
+    What a crash left of a last line is cut off first, else the new rows would hang on to it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+    with path.open("ab") as file:
+        if file.tell() and not (whole := path.read_bytes()).endswith(b"\n"):
+            file.truncate(whole.rfind(b"\n") + 1)
+        file.write(text.encode())
         file.flush()
 
 
 def read(path: Path) -> Iterator[Row]:
     """The rows of a file, none if it is not there. A last line cut off by a crash is skipped, others are `BadFile`."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    for number, line in enumerate(lines, start=1):
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
         try:
             yield Row(**json.loads(line))
         except (json.JSONDecodeError, TypeError) as error:
-            if number == len(lines) and not line.endswith("\n"):
-                return
             raise BadFile(
                 f"{path}, line {number}, is not a row of a study ({error}); delete the file to begin anew."
             ) from error
-
-
-def recover(path: Path) -> list[Row]:
-    """The rows of a file; where a crash has cut off its last line, the rows of the last cell are taken out of it."""
-    rows = list(read(path))
-    if path.exists() and not path.read_bytes().endswith(b"\n"):
-        rows = [row for row in rows if row.cell != rows[-1].cell]
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        append(temporary, rows)
-        os.replace(temporary, path)
-    return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import torch
 
@@ -33,7 +34,13 @@ class PngStore(ImageProtection):
     ) -> None:
         super().__init__()
         self.protection, self.batch_size, self.progress = protection, batch_size, progress
+        self.parent, self.key = folder, key
         self.folder = folder / hashlib.sha256(f"{key}|{protection!r}|{__version__}".encode()).hexdigest()[:16]
+
+    def rekeyed(self, seed: int) -> Self:
+        """A store of the rekeyed protection's pictures, in a folder of their own."""
+        protection = self.protection.rekeyed(seed)
+        return type(self)(protection, self.parent, self.key, batch_size=self.batch_size, progress=self.progress)
 
     def forward(self, x: Images, faces: Faces | None = None) -> Images:
         faces = Faces(x) if faces is None else faces

@@ -1,0 +1,79 @@
+"""Rows on disk: what is written is read, and a crash costs at most the row being written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bauta.errors import BadFile
+from bauta.study.records import Row, append, read
+
+number = st.floats(allow_nan=False, allow_infinity=False) | st.none()
+rows = st.builds(
+    Row,
+    cell=st.text(),
+    system=st.text(),
+    role=st.sampled_from(["utility", "attack"]),
+    attack=st.text(),
+    metric=st.text(),
+    value=number,
+    low=number,
+    n=st.integers(0, 10**6),
+    seed=st.integers(0, 2**128),
+    note=st.text(),
+    settings=st.dictionaries(st.text(), st.integers() | st.text(), max_size=3),
+)
+
+
+def row(cell: str, value: float = 0.5) -> Row:
+    return Row(cell, "system", "attack", "attack", "AUC", value)
+
+
+@given(st.lists(st.lists(rows, max_size=3), max_size=3))
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, batches: list[list[Row]]) -> None:
+    path = tmp_path_factory.mktemp("records") / "deep" / "rows.jsonl"
+    for batch in batches:
+        append(path, batch)
+    assert list(read(path)) == [r for batch in batches for r in batch]
+
+
+def test_each_line_is_one_json_object(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [row("a"), row("b\nc")])
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["cell"] for line in lines] == ["a", "b\nc"]
+
+
+def test_no_file_has_no_rows(tmp_path: Path) -> None:
+    assert list(read(tmp_path / "none.jsonl")) == []
+
+
+@pytest.mark.parametrize("lost", [1, 2, 30])
+def test_a_last_line_cut_off_is_skipped_and_the_next_rows_are_whole(tmp_path: Path, lost: int) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [row("a"), row("b"), row("c")])
+    path.write_bytes(path.read_bytes()[:-lost])
+    assert list(read(path)) == [row("a"), row("b")], "what is read is what a resumed study skips"
+    append(path, [row("d"), row("e")])
+    assert list(read(path)) == [row("a"), row("b"), row("d"), row("e")]
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [row("a"), row("b")])
+    good = path.read_text().splitlines()
+    for broken in ("{", '{"cell": 1}', "[]", "null"):
+        path.write_text("\n".join([good[0], broken, good[1]]) + "\n")
+        with pytest.raises(BadFile, match="line 2"):
+            list(read(path))
+
+
+def test_a_whole_last_line_that_is_no_row_is_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"cell": "a"}\n')
+    with pytest.raises(BadFile, match="line 1"):
+        list(read(path))
