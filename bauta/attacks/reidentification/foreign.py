@@ -8,6 +8,7 @@ from torch import Tensor
 from bauta import zoo
 from bauta.attacks.base import Knowledge, Reidentification, Victim
 from bauta.recognizers import Recognizer, load
+from bauta.recognizers.folding import folded
 from bauta.types import Stage, Templates
 
 
@@ -21,6 +22,7 @@ class ForeignRecognizer(Reidentification):
 
     def __init__(self, recognizer: str | Recognizer, *, threshold: float | None = None) -> None:
         self.recognizer = load(recognizer) if isinstance(recognizer, str) else recognizer
+        self._quick = folded(self.recognizer)
         self.threshold = zoo.threshold(self.recognizer.name) if threshold is None else threshold
 
     def __repr__(self) -> str:
@@ -28,4 +30,4 @@ class ForeignRecognizer(Reidentification):
 
     def __call__(self, leak: Tensor, victim: Victim) -> Templates:
         with torch.no_grad():
-            return torch.cat([self.recognizer.embed(batch) for batch in torch.split(leak, 64)])
+            return torch.cat([self._quick.embed(batch) for batch in torch.split(leak, 64)])
