@@ -25,6 +25,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 PAIRS, QUICK_PAIRS = 1200, 20
 ROWS, SETTINGS = "rows.jsonl", "settings.json"
+# the columns that say whose line of a table it is
+KEYS = ("authorized", "cut", "layer", "read by", "reader", "picture", "system", "attack")
 # what decides the numbers; a machine and its threads decide the time
 DECISIVE = ("study", "quick", "data", "pairs", "seed", "versions")
 
@@ -170,7 +172,7 @@ def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings
 
 
 def write_tables(folder: Path, made: Sequence[Table]) -> list[Path]:
-    """table.md for readers, table.csv for machines: all tables under each other, the first column says which."""
+    """table.md for readers; table.csv for machines, one number a line."""
     from bauta.report import to_csv, to_markdown
 
     texts = [
@@ -179,7 +181,13 @@ def write_tables(folder: Path, made: Sequence[Table]) -> list[Path]:
         if (body := to_markdown(table.rows, digits=table.digits))
     ]
     brackets = "In brackets: 95 % intervals, from resampling identities.\n"
-    lines = [{"table": table.name, **row} for table in made for row in table.rows]
+    lines = [
+        {"table": table.name, **{key: row.get(key) for key in KEYS}, "what": column, "value": cell}
+        for table in made
+        for row in table.rows
+        for column, cell in row.items()
+        if column not in KEYS and cell is not None
+    ]
     return [
         replace(folder / "table.md", "\n".join([brackets, *texts])),
         replace(folder / "table.csv", to_csv(lines)),

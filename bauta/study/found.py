@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bauta.metrics.base import Interval
+from bauta.metrics.base import Interval, wilson
 from bauta.study.records import Row
 from bauta.study.run import FAR
 
@@ -16,6 +16,7 @@ CLEAN = "accuracy on the clean pairs"
 ITSELF = "accepted as itself"
 STRANGER = "accepted as a stranger"
 TAR = f"TAR@FAR={FAR:g} recalibrated"
+RATES = (EQ10, CLEAN, ITSELF, STRANGER, "accepted as the same person", "rank-1")
 OWNER = "the authorized recognizer"
 VIEWER = "a viewer"
 
@@ -74,6 +75,9 @@ class Found:
         row = self.by.get((system, attack, metric))
         if row is None or row.value is None:
             return None
+        if metric in RATES and row.value in (0, 1) and row.n:
+            # draws from equal rows are all equal: only the number of rows says how sure this is
+            return wilson(round(row.value * row.n), row.n)
         low, high = (row.value if end is None else end for end in (row.low, row.high))
         return Interval(row.value, low, high, row.n)
 

@@ -115,7 +115,7 @@ def pmt_abuse(settings: Settings, quick: bool) -> Iterator[Row]:
     """
     whole = settings.victims
     few = replace(settings, victims=whole.take(min(120, len(whole))))
-    some = replace(settings, victims=whole.take(min(400, len(whole))))
+    some = replace(settings, victims=whole.take(min(200, len(whole))))
     names = MOBILEFACENETS[:1] if quick else MOBILEFACENETS
     yield from bare(settings)
     for name in names:
@@ -125,7 +125,7 @@ def pmt_abuse(settings: Settings, quick: bool) -> Iterator[Row]:
     for name in names:
         network = load(name)
         layers = len(network.layers)
-        cuts = (5, layers) if quick else (1, 3, 5, 9, 13, 15, *range(17, layers + 1))
+        cuts = (5, layers) if quick else (1, 5, 9, 13, *range(17, layers + 1))
         yield from depth(few, name, [cut for cut in cuts if cut != network.cut])
 
 

@@ -52,8 +52,8 @@ def tables(rows: Iterable[Row]) -> list[Table]:
     found = Found(rows)
     one, more = list(found.chosen().values()), found.several()
     made = [
-        *about(found, one, "", "authorized for one recognizer"),
-        *about(found, more, "two-", "authorized for two recognizers (MR-PMT)"),
+        *about(found, one, "", "pictures for one recognizer"),
+        *about(found, more, "two-", "pictures for two recognizers (MR-PMT)"),
         *(depth_table(name, depth_rows(found, name)) for name in found.chosen()),
         *table_vii(found),
         failed(found),
@@ -63,7 +63,7 @@ def tables(rows: Iterable[Row]) -> list[Table]:
 
 def about(found: Found, systems: Sequence[str], prefix: str, words: str) -> list[Table]:
     """Utility, survival, acceptance, leak and client holder of some systems."""
-    read = [s for s in found.systems() if s.split(", read by ")[0] in systems]
+    read = [s for s in found.systems() if s.split(", read by ")[0] in systems and not party(s).service]
     own = [s for s in read if found.get(s, OWNER, EQ10) is not None]
     return [
         Table(
@@ -246,7 +246,7 @@ DEPTH = {
     "raw_by": "which",
     "foreign_purified": "worst foreign, purified",
     "purified_by": "which, by",
-    "foreign_auc": "its AUC at most",
+    "foreign_auc": "highest foreign AUC",
     "client_holder": "client holder",
     "client_auc": "client holder's AUC",
     "pairs": "pairs",
@@ -258,7 +258,8 @@ def depth_table(name: str, rows: Sequence[Mapping[str, object]]) -> Table:
         f"depth-{name}",
         f"How deep to cut {name}",
         "Rates in [0, 1] by Eq. 10, by how many layers the client holds. The worst foreign recognizer is the one that "
-        "reaches most, of those that were tried; purified, behind the filter that helps it most.",
+        "reaches most, of those that were tried; purified, behind the filter that helps it most. The client holder "
+        "has the best threshold on clean pairs.",
         [{words: row[key] for key, words in DEPTH.items()} for row in rows],
         3,
     )
@@ -304,7 +305,6 @@ def table_vii(found: Found) -> list[Table]:
             "Percent. Other networks than ours, so beside our table and not one with it. The paper gives no n and no "
             "intervals; all its figures are multiples of 1/104.",
             theirs if ours else [],
-            1,
         ),
     ]
 
