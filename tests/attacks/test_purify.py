@@ -65,7 +65,7 @@ def test_grey_is_the_average() -> None:
 
 
 def test_downsample_averages_areas() -> None:
-    """At a whole ratio the small picture is Pillow's box filter; Pillow's bicubic uses another constant, so down only."""
+    """Down, it is Pillow's box filter; up, torch's bicubic (Pillow's has another constant)."""
     images = tiny.pictures(1, side=112)
     small = np.asarray(Image.fromarray(images[0, 0].numpy()).resize((56, 56), Image.Resampling.BOX))
     again = downsample(downsample(images, 56), 56)
@@ -106,7 +106,7 @@ def test_its_threshold_is_the_wrapped_attacks() -> None:
 
 
 def test_what_it_cannot_clean_is_refused() -> None:
-    with pytest.raises(UsageError, match="blur 1 \\+ stretch.*got 'sharpen'"):
+    with pytest.raises(UsageError, match=r"blur 1 \+ stretch.*got 'sharpen'"):
         Purify(ForeignRecognizer(READER), "sharpen")
     with pytest.raises(UsageError, match="sees features"):
         Purify(Linkage(), "blur 1")
