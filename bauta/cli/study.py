@@ -73,8 +73,7 @@ def run_study(
             typer.echo(json.dumps({"study": name, "settings": stated, "rows": [asdict(absent)], "tables": {}}))
         raise
     keep_settings(folder, stated)
-    before = records.recover(folder / ROWS)
-    settings = Settings(victims, folder, seed, public=public, done=frozenset(row.cell for row in before))
+    settings = Settings(victims, folder, seed, public=public, done=done_cells(folder / ROWS))
     measure(STUDIES[name], settings, quick, folder / ROWS)
     show_tables(folder, as_json)
 
@@ -139,6 +138,15 @@ def keep_settings(folder: Path, stated: dict[str, Any]) -> None:
     else:
         folder.mkdir(parents=True, exist_ok=True)
         replace(path, json.dumps(stated, indent=1) + "\n")
+
+
+def done_cells(path: Path) -> frozenset[str]:
+    """The cells that are on disk whole; where a crash has cut off the last line, its cell is measured again."""
+    from bauta.study import records
+
+    cells = [row.cell for row in records.read(path)]
+    torn = bool(cells) and not path.read_bytes().endswith(b"\n")
+    return frozenset(cells) - {cells[-1] if torn else ""}
 
 
 def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings, quick: bool, path: Path) -> None:
