@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from bauta.cli import datasets, models, study
 from bauta.cli.demo import demo
@@ -13,8 +15,24 @@ from bauta.cli.evaluate import evaluate
 from bauta.cli.protect import protect
 from bauta.errors import BautaError
 
+
+class Stoppable(TyperGroup):
+    """Commands that can be stopped by hand: what they wrote is whole, and they go on from there."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C is one sentence and exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("bauta: stopped; run it again to go on.\n")
+            raise SystemExit(130) from None
+
+
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Privacy in face recognition: protect, attack, prove."
+    cls=Stoppable,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Privacy in face recognition: protect, attack, prove.",
 )
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,9 @@ import typer
 
 if TYPE_CHECKING:
     import torch
+    from rich.console import Console
 
-    from bauta.job import Result
+    from bauta.job import Progress, Result
 
 Names = Annotated[list[str], typer.Option("--for", help="An authorized recognizer (repeat for several).")]
 Out = Annotated[Path, typer.Option("--out", help="Where the pictures go.")]
@@ -71,10 +73,11 @@ def run(
     authorized = [load(name, cut=cut).to(place) for name in dict.fromkeys(names)]
     foreign = foreign_recognizers(names, place) if prove else []
     pmt = PMT() if steps is None else PMT(steps=steps)
+    finder = None if aligned else detector()
     settings = {
         "protection": repr(pmt),
         "authorized": [f"{r.name}, cut after {r.layer_names()[r.cut - 1]} ({r.cut} layers)" for r in authorized],
-        "aligned": aligned,
+        "faces": "aligned already" if finder is None else repr(finder),
         "largest": largest,
     }
     job = ProtectJob(
@@ -83,13 +86,13 @@ def run(
         zoo.home() / "journals",
         pmt.fit(None, *authorized).to(place),
         settings,
-        detector=None if aligned else detector(),
+        detector=finder,
         largest=largest,
         proof=Proof(authorized, foreign) if prove else None,
         device=place,
     )
     result = with_progress(job.run, seed, console)
-    return report(result, [r.name for r in authorized], out, console)
+    return report(result, [r.name for r in authorized], out)
 
 
 def chosen_device(name: str) -> torch.device:
@@ -106,31 +109,24 @@ def chosen_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def with_progress(run: object, seed: int | None, console: object) -> Result:
-    """Run the job under a bar with the time that is left; failures are said as they come."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def with_progress(run: Callable[[int | None, Progress], Result], seed: int | None, console: Console) -> Result:
+    """Run the job under a bar with the time that is left, where there is a terminal; failures are said as they come."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:  # type: ignore[arg-type]
+    with Bar(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("photos", total=None)
 
         def progress(done: int, total: int, file: str, error: str | None) -> None:
             bar.update(task, completed=done, total=total)
             if error is not None:
-                bar.console.print(f"failed: {error}", markup=False, highlight=False)
+                bar.console.print(f"failed: {error}", markup=False, highlight=False, soft_wrap=True)
 
-        result: Result = run(seed, progress)  # type: ignore[operator]
-        return result
+        return run(seed, progress)
 
 
-def report(result: Result, authorized: list[str], out: Path, console: object) -> bool:
+def report(result: Result, authorized: list[str], out: Path) -> bool:
     """Print what was done and the proof table; whether a file failed or an authorized recognizer refuses a picture."""
     from bauta import zoo
     from bauta.job import proof_table

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bauta.errors import BadFile, UsageError
+from bauta.zoo.cache import write_whole
 
 
 class Journal:
@@ -42,11 +43,10 @@ class Journal:
         if not self.path.exists():
             self.seed = int.from_bytes(os.urandom(16), "big") if seed is None else seed
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(json.dumps({"settings": wanted, "seed": str(self.seed)}) + "\n")
+            first = json.dumps({"settings": wanted, "seed": str(self.seed)}) + "\n"
+            write_whole(self.path, first.encode())  # with mode 0600
             return
-        head, *entries = self._lines()
+        head, self.entries = self._read()
         self.seed = int(head["seed"])
         if head["settings"] != wanted or (seed is not None and seed != self.seed):
             changed = [k for k in wanted if head["settings"].get(k) != wanted[k]] or ["seed"]
@@ -54,22 +54,25 @@ class Journal:
                 f"The pictures there were begun with another {', '.join(changed)}; choose another --out, or delete "
                 f"that folder and its journal {self.path}."
             )
-        self.entries = {entry["file"]: entry for entry in entries}
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Write down a finished (or failed) source file; its key is "file"."""
+        """Write down a finished source file; its key is "file"."""
         self.entries[entry["file"]] = dict(entry)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def _lines(self) -> list[dict[str, Any]]:
-        text = self.path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]  # a last line without its end was cut off by a crash
-        if whole != text:
-            self.path.write_text(whole, encoding="utf-8")
+    def _read(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """The head, and the latest entry of each file. Raises `BadFile`."""
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]  # a last line without its end was cut off by a crash
+        if whole != content:
+            write_whole(self.path, whole)
         try:
-            lines = [json.loads(line) for line in whole.splitlines()]
-            int(lines[0]["seed"]), lines[0]["settings"]
-        except (json.JSONDecodeError, IndexError, KeyError, TypeError, ValueError) as error:
+            head, *lines = [json.loads(line) for line in whole.splitlines()]
+            int(head["seed"]), head["settings"].keys()
+            entries = {line["file"]: line for line in lines}
+            for entry in entries.values():
+                entry["digest"], [(p["name"], p["sha256"], p["proof"]) for p in entry["pictures"]]
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise BadFile(f"{self.path} is not a journal that can be read; delete it to begin anew.") from error
-        return lines
+        return head, entries

@@ -2,6 +2,10 @@
 
 Memory stays flat: faces are protected in batches and written as they come. A stopped job goes on where it was; a bad
 file is reported and never stops the rest.
+
+Arithmetic in a batch depends, in its last bits, on who is in it. So a job that goes on forms the batches that it would
+have formed anyway, also with faces whose pictures lie there already, and its pictures are those of a job that was never
+stopped.
 """
 
 from __future__ import annotations
@@ -9,8 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,16 +24,16 @@ import torch
 from torch import Tensor
 
 from bauta import __version__
-from bauta.errors import BadFile, BadImage, MissingData
+from bauta.errors import BadFile, BadImage, BautaError, MissingData, UsageError
+from bauta.faces.align import SIZE
 from bauta.faces.detect import Detector
-from bauta.faces.images import read_picture, write_bytes, write_image
+from bauta.faces.images import SUFFIXES, read_picture, write_bytes, write_image
 from bauta.faces.photos import faces_in
 from bauta.job.journal import Journal
 from bauta.job.proof import Proof
 from bauta.protections import ImageProtection
 from bauta.types import Faces, Source
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".gif"}
 SETTINGS = "bauta.json"
 
 
@@ -47,16 +53,24 @@ class Result:
     proof: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Waiting:
-    """A face that waits for its batch."""
+    """A face that waits for its batch. entry: what the journal says of its file, one for all faces of it.
 
-    file: str
-    digest: str
+    image: None where its picture lies there already.
+    """
+
+    path: Path
     name: str
-    image: Tensor
     index: int
     of: int
+    entry: dict[str, Any]
+    image: Tensor | None
+
+    @property
+    def source(self) -> Source:
+        """A face's draws follow the photo's content and its place in it, so that two faces of a photo differ."""
+        return Source(self.entry["file"], hashlib.sha256(f"{self.entry['digest']}/{self.index}".encode()).hexdigest())
 
 
 @dataclass
@@ -81,14 +95,23 @@ class ProtectJob:
     def run(self, seed: int | None = None, progress: Progress | None = None) -> Result:
         """Protect what is not yet protected. seed: None for the journal's, or 128 random bits.
 
-        Raises `MissingData` (no pictures), `UsageError` (other settings than before).
+        Raises `MissingData` (no pictures), `UsageError` (other settings than before, folders within each other),
+        `BautaError` where nothing can be written.
         """
         files = self._files()
         journal = Journal(self.journals, self.out)
-        journal.begin(self.settings, seed)
-        self.out.mkdir(parents=True, exist_ok=True)
-        about = {"bauta": __version__, "torch": torch.__version__, "machine": platform.machine(), **self.settings}
-        write_bytes(self.out / SETTINGS, (json.dumps(about, indent=1) + "\n").encode())
+        try:
+            journal.begin(self.settings, seed)
+            about = {"bauta": __version__, "torch": torch.__version__, "machine": platform.machine(), **self.settings}
+            write_bytes(self.out / SETTINGS, (json.dumps(about, indent=1) + "\n").encode())
+            return self._work(files, journal, progress)
+        except OSError as error:
+            raise BautaError(
+                f"{error.filename or self.out} cannot be written ({error.strerror or error}); make room or choose "
+                "another place, and run it again to go on."
+            ) from error
+
+    def _work(self, files: Sequence[Path], journal: Journal, progress: Progress | None) -> Result:
         protection = self.protection.rekeyed(journal.seed)
         result = Result([], [], {}, [])
         names = self._names(files)
@@ -103,34 +126,39 @@ class ProtectJob:
             if progress is not None:
                 progress(done, len(files), file, error)
 
+        def flush(least: int) -> None:
+            while len(waiting) >= least:
+                batch = waiting[: self.batch_size]
+                del waiting[: self.batch_size]
+                for file in self._batch(batch, protection, journal, result):
+                    finish(file)
+
         for path in files:
-            file = path.relative_to(self._root()).as_posix()
             try:
-                faces = self._faces(path, names[path])
+                waiting += self._faces(path, names[path], journal)
             except BadFile as error:
-                finish(file, str(error))
-                continue
-            if self._done(journal.entries.get(file), faces):
-                result.skipped.extend(face.name for face in faces)
-                finish(file)
-                continue
-            waiting.extend(faces)
-            while len(waiting) >= self.batch_size:
-                waiting = self._flush(waiting, protection, journal, result, finish)
-        while waiting:
-            waiting = self._flush(waiting, protection, journal, result, finish)
-        for entry in journal.entries.values():
-            result.proof.extend(picture["proof"] for picture in entry["pictures"] if picture.get("proof"))
+                finish(self._relative(path), str(error))
+            flush(self.batch_size)
+        flush(1)
         return result
 
     def _root(self) -> Path:
         return self.source if self.source.is_dir() else self.source.parent
 
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._root()).as_posix()
+
     def _files(self) -> list[Path]:
         if not self.source.exists():
             raise MissingData(f"{self.source} is not there; give a folder of photos, or one photo.")
+        out, source = self.out.resolve(), self.source.resolve()
+        if out == source or (self.source.is_dir() and out in source.parents):
+            raise UsageError(
+                f"The photos in {self.source} lie in the pictures' folder {self.out}; choose another --out."
+            )
+        if self.out.exists() and not self.out.is_dir():
+            raise UsageError(f"{self.out} is a file, but the pictures need a folder; choose another --out.")
         found = [self.source] if self.source.is_file() else sorted(self.source.rglob("*"))
-        out = self.out.resolve()
         files = [
             p
             for p in found
@@ -141,64 +169,117 @@ class ProtectJob:
         return files
 
     def _names(self, files: Sequence[Path]) -> dict[Path, str]:
-        """Relative output names without their ending; a stem that two files share keeps its ending."""
-        stems = [p.with_suffix("") for p in files]
-        return {
-            p: (p if stems.count(stem) > 1 else stem).relative_to(self._root()).as_posix()
-            for p, stem in zip(files, stems, strict=True)
-        }
+        """Relative output names without their ending. Who would share a name with another keeps the ending; names that
+        differ in case alone are the same, as they are on some disks."""
+        whole: set[Path] = set()
+        while True:
+            chosen = {p: self._relative(p if p in whole else p.with_suffix("")) for p in files}
+            taken = Counter(name.casefold() for name in chosen.values())
+            clash = {p for p, name in chosen.items() if taken[name.casefold()] > 1} - whole
+            if not clash:
+                return chosen
+            whole |= clash
 
-    def _faces(self, path: Path, name: str) -> list[Waiting]:
-        file = path.relative_to(self._root()).as_posix()
-        if self.detector is None:
-            picture = read_picture(path)
-            if tuple(picture.image.shape[1:]) != (112, 112):
-                raise BadImage(
-                    f"{path} is {picture.image.shape[2]} x {picture.image.shape[1]}, but aligned faces are 112 x 112; "
-                    "leave --aligned out for photos."
-                )
-            return [Waiting(file, picture.source.digest, f"{name}.png", picture.image, 0, 1)]
-        found = faces_in(path, self.detector)[: 1 if self.largest else None]
+    def _outputs(self, name: str, faces: int) -> list[str]:
+        return [f"{name}_face{i + 1}.png" if self.detector else f"{name}.png" for i in range(faces)]
+
+    def _faces(self, path: Path, name: str, journal: Journal) -> list[Waiting]:
+        """The faces of a file, read unless the journal knows this very content and its pictures lie there unchanged."""
+        file = self._relative(path)
+        entry = journal.entries.get(file)
+        if entry is not None and entry["digest"] == _hash(path):
+            outputs = self._outputs(name, len(entry["pictures"]))
+            there = {p["name"]: _hash(self.out / p["name"]) == p["sha256"] for p in entry["pictures"]}
+            if list(there) == outputs and all(there.values()):
+                return [Waiting(path, output, i, len(outputs), entry, None) for i, output in enumerate(outputs)]
+        digest, images = self._read(path)
+        entry = {"file": file, "digest": digest, "pictures": []}
+        outputs = self._outputs(name, len(images))
         return [
-            Waiting(file, f.source.digest, f"{name}_face{i + 1}.png", f.image, i, len(found))
-            for i, f in enumerate(found)
+            Waiting(path, output, i, len(images), entry, image)
+            for i, (output, image) in enumerate(zip(outputs, images, strict=True))
         ]
 
-    def _done(self, entry: dict[str, Any] | None, faces: Sequence[Waiting]) -> bool:
-        """Whether the journal knows this very content and every picture of it still lies there unchanged."""
-        if entry is None or entry["digest"] != faces[0].digest or len(entry["pictures"]) != len(faces):
-            return False
-        return all(_hash(self.out / picture["name"]) == picture["sha256"] for picture in entry["pictures"])
+    def _read(self, path: Path) -> tuple[str, list[Tensor]]:
+        """The digest of a file and its aligned faces, (3, 112, 112) each. Raises `BadImage`."""
+        if self.detector is not None:
+            found = faces_in(path, self.detector)[: 1 if self.largest else None]
+            return found[0].source.digest, [face.image for face in found]
+        picture = read_picture(path)
+        height, width = picture.image.shape[1:]
+        if (height, width) != (SIZE, SIZE):
+            raise BadImage(
+                f"{path} is {width} x {height}, but aligned faces are {SIZE} x {SIZE}; leave --aligned out for photos."
+            )
+        return picture.source.digest, [picture.image]
 
-    def _flush(
-        self,
-        waiting: list[Waiting],
-        protection: ImageProtection,
-        journal: Journal,
-        result: Result,
-        finish: Callable[[str], None],
-    ) -> list[Waiting]:
-        """Protect, write, measure and write down one batch; what is left over."""
-        batch, rest = waiting[: self.batch_size], waiting[self.batch_size :]
-        # a face's draws follow the photo's content and its place in it, so two faces of a photo differ
-        sources = [Source(w.file, hashlib.sha256(f"{w.digest}/{w.index}".encode()).hexdigest()) for w in batch]
-        faces = Faces(torch.stack([w.image for w in batch]), source=sources).to(self.device)
-        for waiter, picture in zip(batch, protection(faces.images, faces).cpu(), strict=True):
-            write_image(self.out / waiter.name, picture)
-        pictures = torch.stack([read_picture(self.out / w.name).image for w in batch])
-        measured = [None] * len(batch) if self.proof is None else self.proof.measure(faces, pictures.to(self.device))
-        for waiter, proof in zip(batch, measured, strict=True):
-            entry = journal.entries.get(waiter.file)
-            if entry is None or waiter.index == 0:
-                entry = {"file": waiter.file, "digest": waiter.digest, "pictures": []}
-                journal.entries[waiter.file] = entry
-            entry["pictures"].append({"name": waiter.name, "sha256": _hash(self.out / waiter.name), "proof": proof})
-            result.written.append(waiter.name)
+    def _batch(
+        self, batch: Sequence[Waiting], protection: ImageProtection, journal: Journal, result: Result
+    ) -> Iterator[str]:
+        """Protect, write and measure what is not there yet; yield each file when its last face is written down."""
+        stale = [w for w in batch if w.image is not None]
+        measured = self._unproven(batch)
+        if stale or measured:
+            faces, rows = self._together(batch)
+            if stale:
+                pictures = protection(faces.images, faces).cpu()
+                for waiter in stale:
+                    write_image(self.out / waiter.name, pictures[rows[waiter.name]])
+                    digest = _hash(self.out / waiter.name)
+                    waiter.entry["pictures"].append({"name": waiter.name, "sha256": digest, "proof": None})
+            self._measure([w for w in measured if w.name in rows], faces, rows)
+        for waiter in batch:
+            (result.skipped if waiter.image is None else result.written).append(waiter.name)
             if waiter.index == waiter.of - 1:
-                journal.add(entry)
-                finish(waiter.file)
-        return rest
+                if waiter.image is not None or waiter in measured:
+                    self._write_down(waiter, journal)
+                result.proof.extend(p["proof"] for p in waiter.entry["pictures"] if self.proof and p["proof"])
+                yield waiter.entry["file"]
+
+    def _unproven(self, batch: Sequence[Waiting]) -> list[Waiting]:
+        """Whom to measure: new pictures, and those that were written without a proof."""
+        if self.proof is None:
+            return []
+        return [w for w in batch if w.image is not None or not w.entry["pictures"][w.index]["proof"]]
+
+    def _together(self, batch: Sequence[Waiting]) -> tuple[Faces, dict[str, int]]:
+        """The originals of a batch and the row of each output, with those read again whose pictures lie there."""
+        read = cache(self._read)
+        images, kept = [], []
+        for waiter in batch:
+            image = waiter.image
+            if image is None:
+                again = read(waiter.path)[1]
+                image = again[waiter.index] if waiter.index < len(again) else None
+            if image is not None:
+                images.append(image)
+                kept.append(waiter)
+        faces = Faces(torch.stack(images), source=[w.source for w in kept]).to(self.device)
+        return faces, {w.name: row for row, w in enumerate(kept)}
+
+    def _measure(self, chosen: Sequence[Waiting], faces: Faces, rows: dict[str, int]) -> None:
+        """Put the proof of the pictures, as read back from their files, into the entries."""
+        if self.proof is None or not chosen:
+            return
+        originals = faces[[rows[w.name] for w in chosen]]
+        pictures = torch.stack([read_picture(self.out / w.name).image for w in chosen]).to(self.device)
+        for waiter, found in zip(chosen, self.proof.measure(originals, pictures), strict=True):
+            waiter.entry["pictures"][waiter.index]["proof"] = found
+
+    def _write_down(self, last: Waiting, journal: Journal) -> None:
+        """Enter a finished file, and take away what it gave before under names that it has no more."""
+        before = journal.entries.get(last.entry["file"], last.entry)
+        journal.add(last.entry)
+        names = {p["name"] for p in last.entry["pictures"]}
+        for picture in before["pictures"]:
+            if picture["name"] not in names and _hash(self.out / picture["name"]) == picture["sha256"]:
+                (self.out / picture["name"]).unlink()
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    """The SHA-256 of a file; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
