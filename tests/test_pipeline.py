@@ -60,7 +60,8 @@ class Turned(TemplateProtection):
 
     def forward(self, x: Tensor, faces: Faces | None = None) -> Tensor:
         random = torch.randn(x.shape[1], x.shape[1], generator=torch.Generator().manual_seed(self.key))
-        return x @ torch.linalg.qr(random)[0]
+        turned: Tensor = x @ torch.linalg.qr(random)[0]
+        return turned
 
 
 def on_levels(x: Tensor) -> bool:

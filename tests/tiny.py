@@ -22,6 +22,8 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for m in module.modules():
             if isinstance(m, nn.BatchNorm2d):
+                assert m.running_mean is not None
+                assert m.running_var is not None
                 m.running_var.copy_(uniform(m.running_var, 0.3, 3))
                 m.running_mean.copy_(uniform(m.running_mean, -0.3, 0.3))
                 m.weight.copy_(uniform(m.weight, 0.7, 1.3))

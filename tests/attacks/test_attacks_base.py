@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 import tiny
@@ -39,7 +40,7 @@ def pipeline() -> Pipeline:
     return Pipeline(tiny.recognizer(), Veil(5))
 
 
-def victim(pipeline: Pipeline, **declared: object) -> Victim:
+def victim(pipeline: Pipeline, **declared: Any) -> Victim:
     return Victim(pipeline, Knowledge(**{"sees": Stage.IMAGES, **declared}), held={"mask": "the mask"})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tiny
@@ -20,7 +22,7 @@ from bauta.types import Faces, Stage
 READER = tiny.recognizer("somebody else's", seed=4)
 
 # How to make one of each, where it needs something.
-MADE = {
+MADE: dict[str, Callable[[], Attack]] = {
     "ForeignRecognizer": lambda: ForeignRecognizer(READER),
     "ClientHolder": ClientHolder,
     "Linkage": Linkage,
@@ -37,7 +39,7 @@ def pipeline() -> Pipeline:
 
 def unit(rows: Tensor) -> np.ndarray:
     x = rows.double().numpy()
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
 @EACH

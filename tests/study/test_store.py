@@ -44,7 +44,7 @@ def test_pictures_are_the_files_content(tmp_path: Path) -> None:
         row = list(faces.source).index(source)
         with Image.open(file) as picture:
             level = picture.getpixel((5, 9))
-        assert [round(float(v) * 255) for v in found[row, :, 9, 5]] == list(level)
+        assert tuple(round(float(v) * 255) for v in found[row, :, 9, 5]) == level
 
 
 def test_a_face_with_a_file_is_not_protected_again(tmp_path: Path) -> None:
