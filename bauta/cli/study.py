@@ -198,7 +198,7 @@ def write_tables(folder: Path, made: Sequence[Table]) -> list[Path]:
     ]
     return [
         replace(folder / "table.md", "\n".join([brackets, *texts])),
-        replace(folder / "table.csv", to_csv(lines)),
+        replace(folder / "table.csv", to_csv(lines) if lines else ""),
     ]
 
 

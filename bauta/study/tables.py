@@ -93,7 +93,7 @@ def about(found: Found, systems: Sequence[str], prefix: str, words: str) -> list
             "Rates in [0, 1]; chance is AUC 0.5, TAR 0.01 and one over the number of people. TAR is taken at the "
             "threshold that lets 1 % of strangers pass on these very pictures. purified: the best filter for each "
             "number by itself; by names the one for the AUC.",
-            [*(clean_leak(found) if systems and not prefix else []), *over(found, systems, leak)],
+            [*([] if prefix else clean_leak(found)), *over(found, systems, leak)],
             3,
         ),
         Table(
