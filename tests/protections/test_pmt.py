@@ -149,6 +149,18 @@ def test_a_picture_stops_where_it_reaches_the_target(batch_size: int) -> None:
     assert any(stopped), "no picture stopped early: the test shows nothing"
 
 
+def test_with_two_recognizers_both_must_reach_the_target() -> None:
+    networks = [tiny.recognizer(cut=2).double(), tiny.recognizer(cut=3, seed=3).double()]
+    faces = double(tiny.faces(4))
+    settings: dict[str, Any] = {"steps": 25, "seed": 5, "rule": "adam", "kernel": "gaussian", "step_size": 0.05}
+    ours = PMT(augment="none", target_cosine=0.85, **settings).fit(None, *networks)(faces.images, faces)
+    assert torch.allclose(ours, plain_loop(faces, networks, target=0.85, **settings), atol=1e-9)
+    goals, found = ([n.feature_maps(x)[-1:] for n in networks] for x in (faces.images, ours))
+    assert (cosine(found, goals) >= 0.85 - 1e-9).all()
+    apart = [cosine([f], [g]) for f, g in zip(found, goals, strict=True)]
+    assert float((apart[0] - apart[1]).abs().min()) > 0.01, "one is nearer than the other: the test tells which counts"
+
+
 def test_a_target_that_the_start_meets_leaves_the_start() -> None:
     network, faces = tiny.recognizer(), tiny.faces()
     found = PMT(target_cosine=-1.0, seed=5).fit(None, network)(faces.images, faces)
