@@ -3,9 +3,9 @@
 Memory stays flat: faces are protected in batches and written as they come. A stopped job goes on where it was; a bad
 file is reported and never stops the rest.
 
-Arithmetic in a batch depends, in its last bits, on who is in it. So a job that goes on forms the batches that it would
-have formed anyway, also with faces whose pictures lie there already, and its pictures are those of a job that was never
-stopped.
+With several threads the last bits of a sum depend on how many faces a batch holds, and dozens of steps turn them into
+another picture. So a job that goes on forms the batches that it would have formed anyway, also with faces whose
+pictures lie there already, and its pictures are those of a job that was never stopped.
 """
 
 from __future__ import annotations
