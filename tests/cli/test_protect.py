@@ -185,7 +185,8 @@ def test_the_demo_on_real_photos(bauta: Command, mirror: Path, tmp_path: Path, m
     """A photo of one person and one of a couple: who is authorized accepts, and everybody else is in the table."""
     small = tmp_path / "mirror"
     (small / "photos").mkdir(parents=True)
-    names = [file.name for record in (*zoo.WEIGHTS[:4], zoo.tool("yunet")) for file in record.files]
+    files = [file for record in zoo.WEIGHTS[:4] for file in record.files]
+    names = [file.name for file in (*files, *zoo.tool("yunet").files)]
     for name in (*names, "photos/deepface_img4.jpg", "photos/deepface_couple.jpg"):
         (small / name).symlink_to(mirror / name)
     monkeypatch.setenv("BAUTA_MIRROR", str(small))

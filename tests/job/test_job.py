@@ -16,7 +16,7 @@ from PIL import Image
 
 from bauta.errors import BadFile, BautaError, MissingData, UsageError
 from bauta.faces import faces_in, read_image
-from bauta.job import Journal, Proof, ProtectJob
+from bauta.job import Journal, Progress, Proof, ProtectJob
 from bauta.protections import PMT
 from bauta.recognizers import Recognizer
 from bauta.types import Faces, Source
@@ -42,7 +42,7 @@ class Crash(Exception):
     """The power fails."""
 
 
-def crash_after(files: int) -> Callable[[int, int, str, str | None], None]:
+def crash_after(files: int) -> Progress:
     """A progress that raises after so many files."""
 
     def progress(done: int, total: int, file: str, error: str | None) -> None:
@@ -284,10 +284,11 @@ class TestGoingOn:
         for path in photos.rglob("*.png"):
             picture(5, (224, 112)).save(path)
         (photos / "e.jpg").unlink()
-        made = job(detector=Sides())
+        sides = Sides()
+        made = job(detector=sides)
         made.run(SEED)
-        found = made.detector.detect
-        made.detector.detect = lambda image: found(image)[:1]  # type: ignore[method-assign, union-attr]
+        found = sides.detect
+        sides.detect = lambda image: found(image)[:1]  # type: ignore[method-assign]
         picture(6, (224, 112)).save(photos / "a.png")
         made.run()
         assert sorted(content(made.out)) == [
