@@ -13,6 +13,7 @@ from bauta.faces.datasets import DataSet, open_data
 from bauta.pipeline import Pipeline, System
 from bauta.protections import JPEG, PMT, ImageProtection, Move, Resize, WhiteNoise
 from bauta.recognizers import Recognizer, load
+from bauta.recognizers.folding import folded
 from bauta.study.records import Row
 from bauta.study.run import run
 from bauta.study.store import PngStore
@@ -64,7 +65,8 @@ def authorize(settings: Settings, *recognizers: Recognizer, protection: PMT | No
     pmt = (PMT(seed=settings.seed) if protection is None else protection).fit(None, *recognizers)
     store = PngStore(pmt, settings.out / "pictures", who, progress=settings.progress)
     names = [who] if len(recognizers) == 1 else [f"{who}, read by {r.name}" for r in recognizers]
-    return {name: System(Pipeline(r, store), Pipeline(r)) for name, r in zip(names, recognizers, strict=True)}
+    quick = [folded(r) for r in recognizers]
+    return {name: System(Pipeline(r, store), Pipeline(r)) for name, r in zip(names, quick, strict=True)}
 
 
 def readers(*but: str) -> list[Reidentification]:

@@ -40,8 +40,9 @@ def run(
     says why. Raises `UsageError` for shared identities.
     """
     refuse_overlap(public, victims.faces)
+    galleries: dict[Pipeline, dict[Stage, Tensor]] = {}  # systems often share one
     for name, system in systems.items():
-        views = Views(system, victims)
+        views = Views(system, victims, galleries.setdefault(system.gallery, {}))
         cell = f"{name} / utility"
         if cell not in skip:
             seed_everything(seed, cell)
@@ -73,22 +74,23 @@ def run(
 
 
 class Views:
-    """What a system shows of the victims at each stage, computed once."""
+    """What a system shows of the victims at each stage, computed once; gallery holds what is known of that side."""
 
-    def __init__(self, system: System, victims: Pairs) -> None:
+    def __init__(self, system: System, victims: Pairs, gallery: dict[Stage, Tensor]) -> None:
         self.system, self.faces = system, victims.faces
-        self.probes, self.place = torch.unique(victims.first, return_inverse=True)
-        self._seen: dict[tuple[str, Stage], Tensor] = {}
+        self.probes = torch.unique(victims.first)
+        self._probe: dict[Stage, Tensor] = {}
+        self._gallery = gallery
         self._reader: Reidentification | None = None
         self._references = torch.empty(0)
 
     def probe(self, stage: Stage) -> Tensor:
         """Rows for the distinct first pictures (`probes`)."""
-        return self._view("probe", self.system.probe, stage, self.faces[self.probes])
+        return _view(self._probe, self.system.probe, stage, self.faces[self.probes])
 
     def gallery(self, stage: Stage) -> Tensor:
         """Rows for all pictures of the protocol."""
-        return self._view("gallery", self.system.gallery, stage, self.faces)
+        return _view(self._gallery, self.system.gallery, stage, self.faces)
 
     def references(self, attack: Reidentification, victim: Victim) -> Templates:
         """The attacker's templates of the gallery; purifiers in front of one attack share them."""
@@ -97,12 +99,12 @@ class Views:
             self._reader, self._references = reader, reader(self.gallery(attack.knowledge.sees), victim)
         return self._references
 
-    def _view(self, side: str, pipeline: Pipeline, stage: Stage, faces: Faces) -> Tensor:
-        if (side, stage) not in self._seen:
-            with torch.no_grad():
-                parts = [pipeline.at(stage, batch) for batch in faces.batches(64)]
-            self._seen[side, stage] = torch.cat(parts)
-        return self._seen[side, stage]
+
+def _view(seen: dict[Stage, Tensor], pipeline: Pipeline, stage: Stage, faces: Faces) -> Tensor:
+    if stage not in seen:
+        with torch.no_grad():
+            seen[stage] = torch.cat([pipeline.at(stage, batch) for batch in faces.batches(64)])
+    return seen[stage]
 
 
 def _judge(blank: Row, probes: Templates, gallery: Templates, victims: Pairs, threshold: float | None) -> Iterator[Row]:

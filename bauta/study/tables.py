@@ -112,6 +112,7 @@ def over(found: Found, systems: Sequence[str], lines: Callable[[Found, str, str]
 
 
 def utility(found: Found, system: str) -> Cells:
+    """One line: what the authorized recognizer makes of clean and of protected pictures."""
     who = party(system)
     clean, own = (percent(found.get(system, OWNER, metric)) for metric in (CLEAN, EQ10))
     return {
@@ -145,6 +146,7 @@ def survival(found: Found, systems: Sequence[str]) -> list[Cells]:
 
 
 def acceptance(found: Found, system: str, reader: str) -> list[Cells]:
+    """What a foreign reader accepts, raw and behind its best purifier."""
     raw = found.raw(system, reader, EQ10)
     by, reached = found.purified(system, reader, EQ10) or (None, None)
     purified = f"Purify(ForeignRecognizer({reader!r}), {by!r})"
@@ -179,6 +181,7 @@ def clean_leak(found: Found) -> list[Cells]:
 
 
 def leak(found: Found, system: str, reader: str) -> list[Cells]:
+    """How well a foreign reader still links the pictures, raw and behind its best purifier."""
     names = {"authorized": party(system).names, "reader": reader}
     lines: list[Cells] = [{**names, "picture": "raw"} | linked(lambda metric: found.raw(system, reader, metric))]
     area = found.purified(system, reader, "AUC")
@@ -189,6 +192,7 @@ def leak(found: Found, system: str, reader: str) -> list[Cells]:
 
 
 def holder(found: Found, system: str) -> Cells:
+    """One line: what whoever holds the client's layers makes of the pictures."""
     who = party(system)
     names = ("Eq. 10", EQ10), ("as itself", ITSELF), ("strangers", STRANGER)
     rates = {name: found.holder(system, metric) for name, metric in names}
@@ -218,6 +222,7 @@ def is_cut_of(system: str, name: str) -> bool:
 
 
 def depth_row(found: Found, system: str) -> Cells:
+    """One point of the depth curve."""
     readers = found.readers(system)
     own = found.get(system, OWNER, EQ10)
     raw = most([(r, i) for r in readers if (i := found.raw(system, r, EQ10)) is not None])
@@ -254,6 +259,7 @@ DEPTH = {
 
 
 def depth_table(name: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    """The depth curve as a table."""
     return Table(
         f"depth-{name}",
         f"How deep to cut {name}",
