@@ -203,11 +203,7 @@ class PMT(ImageProtection):
         draws = generators(self.seed, digests, "augment")
         make = KERNELS[self.kernel]
         smooth = None if make is None else make(self.length)
-        still = self.augment in (
-            "none",
-            "noise",
-            "service",
-        )  # the original does not move: its features are needed only once
+        still = self.augment not in ("affine", "mix")  # the original does not move: its features are needed only once
         with torch.no_grad():
             goals = self._features(original)
         picture, memory = result, torch.zeros(2, *result.shape).to(result)
