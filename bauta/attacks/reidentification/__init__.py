@@ -1,0 +1,1 @@
+"""Attacks that say who is who."""

@@ -1,0 +1,1 @@
+"""Protections of pictures: one file, one class, one paper."""

@@ -1,0 +1,1 @@
+"""Studies: systems under attacks give rows on disk, and rows give tables."""
