@@ -74,11 +74,11 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that was read. image: (3, H, W) RGB float32 in [0, 1], upright. grey: all three channels are equal."""
+    """A picture that was read. image: (3, H, W) RGB float32 in [0, 1], upright. gray: all three channels are equal."""
 
     image: Tensor
     source: Source
-    grey: bool
+    gray: bool
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -104,11 +104,11 @@ def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
 def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """The picture in `data`; `name` is what errors and the `Source` call it. Raises `BadImage`.
 
-    Alpha is laid over white. 16-bit grey keeps its depth; 16-bit color is read at 8 bits, since Pillow has no more.
+    Alpha is laid over white. 16-bit gray keeps its depth; 16-bit color is read at 8 bits, since Pillow has no more.
     """
     image = to_tensor(load(data, name, max_pixels), name)
-    grey = bool((image[0] == image[1]).all() and (image[0] == image[2]).all())
-    return Picture(image, Source(name, hashlib.sha256(data).hexdigest()), grey)
+    gray = bool((image[0] == image[1]).all() and (image[0] == image[2]).all())
+    return Picture(image, Source(name, hashlib.sha256(data).hexdigest()), gray)
 
 
 def load(data: bytes, name: str, max_pixels: int) -> Image.Image:
@@ -163,8 +163,8 @@ def orientation(picture: Image.Image) -> int:
 def to_tensor(picture: Image.Image, name: str) -> Tensor:
     """Any Pillow mode -> (3, H, W) in [0, 1]."""
     if picture.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
-        grey = np.asarray(picture).astype(np.float32) / 65535
-        return torch.from_numpy(grey).expand(3, -1, -1).clone()
+        gray = np.asarray(picture).astype(np.float32) / 65535
+        return torch.from_numpy(gray).expand(3, -1, -1).clone()
     if picture.mode in ("I", "F"):
         raise BadImage(f"{name} has 32-bit pixels, whose range no file states; save it with 8 or 16 bits.")
     alpha = "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info

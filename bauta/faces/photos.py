@@ -21,7 +21,7 @@ __all__ = ["Face", "faces_in"]
 @dataclass(frozen=True)
 class Face:
     """One face of a photo. image: (3, 112, 112) RGB in [0, 1], aligned. box (left, top, width, height) and landmarks
-    (5, 2) are in pixels of the upright photo; score is the detector's. source is the photo, grey whether it has no
+    (5, 2) are in pixels of the upright photo; score is the detector's. source is the photo, gray whether it has no
     color."""
 
     image: Tensor
@@ -29,7 +29,7 @@ class Face:
     landmarks: NDArray[np.float64]
     score: float
     source: Source
-    grey: bool
+    gray: bool
 
 
 def faces_in(path: str | Path, detector: Detector, *, max_pixels: int = MAX_PIXELS) -> list[Face]:
@@ -42,6 +42,6 @@ def faces_in(path: str | Path, detector: Detector, *, max_pixels: int = MAX_PIXE
             f"No face was found in {path} ({width} x {height}); turn it upright, light it better or crop it closer."
         )
     return [
-        Face(align(picture.image, f.landmarks), f.box, f.landmarks, f.score, picture.source, picture.grey)
+        Face(align(picture.image, f.landmarks), f.box, f.landmarks, f.score, picture.source, picture.gray)
         for f in found
     ]

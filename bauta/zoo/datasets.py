@@ -39,7 +39,7 @@ def pack(name: str) -> DataFile:
 DATASETS: tuple[Dataset, ...] = (
     Dataset(
         name="lfw",
-        what="All of LFW: 13,233 pictures of 5,749 people, grey, aligned to 112x112, with the official pairs and an "
+        what="All of LFW: 13,233 pictures of 5,749 people, gray, aligned to 112x112, with the official pairs and an "
         "index of gender, emotion and landmarks",
         license=RESEARCH,
         paper=LFW,
@@ -48,7 +48,7 @@ DATASETS: tuple[Dataset, ...] = (
                 "lfw_gray_112.zip",
                 (),
                 "0c75d4067baaf430795ab3f4b465306ceb535e7aaeaf2274f3b23db66aec5caa",
-                "It was made from the grey copy of LFW in baileyfriend/Gender-Image-Classifier@9aaaad06 and lies in "
+                "It was made from the gray copy of LFW in baileyfriend/Gender-Image-Classifier@9aaaad06 and lies in "
                 "mirrors only; `bauta datasets pull lfw-color` fetches LFW itself.",
             ),
             PAIRS,

@@ -55,7 +55,7 @@ class Weights:
 
     architecture: a key of `bauta.recognizers.ARCHITECTURES`. accuracy, deviation, threshold: LFW's 10-fold accuracy
     and its deviation over the folds (percent), and the mean best cosine threshold, measured by `bauta evaluate` on the
-    grey aligned copy of LFW, one view; None where nobody measured them so. cut: the default deep cut (how many layers
+    gray aligned copy of LFW, one view; None where nobody measured them so. cut: the default deep cut (how many layers
     the client holds), chosen from the depth curve, or None where it was not measured.
     """
 

@@ -119,7 +119,7 @@ TOOLS: tuple[Tool, ...] = (
         ),
         license="MIT",
         paper="Arriaga, Valdenegro-Toro and Ploeger, Real-time CNNs for emotion and gender, arXiv 1710.07557",
-        takes="grey 64x64 in [-1, 1]",
+        takes="gray 64x64 in [-1, 1]",
         gives="logits of angry, disgust, fear, happy, sad, surprise, neutral",
     ),
     insightface_pack("buffalo_l", "w600k_r50.onnx", "80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f"),

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bauta.attacks import FILTERS, ClientHolder, ForeignRecognizer, Linkage, Purify, Victim
 from bauta.attacks.base import Knows
-from bauta.attacks.purify import downsample, grey, stretch
+from bauta.attacks.purify import downsample, ends, gray, stretch
 from bauta.errors import UsageError
 from bauta.pipeline import Pipeline
 
@@ -42,7 +42,7 @@ def test_a_filter_treats_each_picture_alone(name: str) -> None:
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_takes_noise_away(name: str) -> None:
     """A smooth picture under white noise correlates better with itself once cleaned."""
-    clean = grey(tiny.pictures(2, side=112))
+    clean = gray(tiny.pictures(2, side=112))
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     noisy = (clean + 0.3 * noise).clamp(0, 1)
 
@@ -59,9 +59,9 @@ def test_stretch_is_numpys_percentiles() -> None:
     assert np.allclose(stretch(images).numpy(), np.clip((x - low) / (high - low), 0, 1), atol=1e-5)
 
 
-def test_grey_is_the_average() -> None:
+def test_gray_is_the_average() -> None:
     images = tiny.pictures(2)
-    assert np.allclose(grey(images).numpy(), images.numpy().mean(1, keepdims=True).repeat(3, 1), atol=1e-6)
+    assert np.allclose(gray(images).numpy(), images.numpy().mean(1, keepdims=True).repeat(3, 1), atol=1e-6)
 
 
 def test_downsample_averages_areas() -> None:
@@ -125,3 +125,11 @@ def test_a_plain_face_survives_every_filter(mirror: Path) -> None:
         for name, clean in FILTERS.items():
             cosines = (network.embed(clean(images)) * truth).sum(1)
             assert int((cosines > 0.246).sum()) >= 7, name
+
+
+def test_ends_are_the_quantiles() -> None:
+    rows = torch.rand(3, 2, 1001, generator=torch.Generator().manual_seed(0))
+    for share in (0.0, 0.01, 0.1234):
+        low, high = ends(rows, share)
+        assert torch.allclose(low, rows.quantile(share, dim=-1), atol=1e-6)
+        assert torch.allclose(high, rows.quantile(1 - share, dim=-1), atol=1e-6)

@@ -126,22 +126,22 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
         np.testing.assert_array_equal(levels(picture.image), scene())
 
 
-def test_grey() -> None:
-    grey = scene()[:, :, 1]
-    picture = decode(save(Image.fromarray(grey), "PNG"), "x")
-    assert picture.grey
-    np.testing.assert_array_equal(levels(picture.image), np.stack([grey] * 3, -1))
-    assert not decode(save(Image.fromarray(scene()), "PNG"), "x").grey
-    # a scan that was saved with three equal channels is grey as well
-    assert decode(save(Image.fromarray(np.stack([grey] * 3, -1)), "PNG"), "x").grey
+def test_gray() -> None:
+    gray = scene()[:, :, 1]
+    picture = decode(save(Image.fromarray(gray), "PNG"), "x")
+    assert picture.gray
+    np.testing.assert_array_equal(levels(picture.image), np.stack([gray] * 3, -1))
+    assert not decode(save(Image.fromarray(scene()), "PNG"), "x").gray
+    # a scan that was saved with three equal channels is gray as well
+    assert decode(save(Image.fromarray(np.stack([gray] * 3, -1)), "PNG"), "x").gray
 
 
-def test_16_bit_grey_keeps_its_depth() -> None:
+def test_16_bit_gray_keeps_its_depth() -> None:
     deep = (np.arange(40 * 28, dtype=np.uint32).reshape(28, 40) * 58).astype(np.uint16)
     for format in ("PNG", "TIFF"):
         picture = decode(save(Image.fromarray(deep), format), "x")
         np.testing.assert_allclose(picture.image.numpy(), np.stack([deep / 65535] * 3), atol=1e-6)
-        assert picture.grey
+        assert picture.gray
     big_endian = save(Image.fromarray(deep.astype(">u2")), "TIFF")
     np.testing.assert_allclose(decode(big_endian, "x").image[0].numpy(), deep / 65535, atol=1e-6)
 

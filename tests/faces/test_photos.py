@@ -28,7 +28,7 @@ def test_faces_of_a_photo_are_aligned_and_know_their_source(mirror: Path, yunet:
         assert face.image.shape == (3, 112, 112)
         assert 0 <= float(face.image.min()) < float(face.image.max()) <= 1
         assert face.source.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert not face.grey
+        assert not face.gray
         assert face.score > 0.7
 
 
@@ -56,7 +56,7 @@ def test_a_photo_without_faces_says_so(yunet: YuNet, tmp_path: Path) -> None:
 
 
 @pytest.mark.mirror
-def test_a_grey_photo_is_noted(mirror: Path, tmp_path: Path) -> None:
+def test_a_gray_photo_is_noted(mirror: Path, tmp_path: Path) -> None:
     with Image.open(mirror / "photos" / "deepface_img21.jpg") as photo:
         photo.convert("L").save(tmp_path / "scan.png")
-    assert faces_in(tmp_path / "scan.png", detector())[0].grey
+    assert faces_in(tmp_path / "scan.png", detector())[0].gray

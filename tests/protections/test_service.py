@@ -65,8 +65,8 @@ def test_white_noise_follows_the_seed_and_the_face() -> None:
     moved = WhiteNoise(0.1, seed=3)(faces.images[[2, 0]], faces[[2, 0]])
     assert torch.equal(moved, found[[2, 0]])
     assert not torch.equal(WhiteNoise(0.1, seed=4)(faces.images, faces), found)
-    grey = torch.full((1, 3, 200, 200), 0.5)
-    assert float((WhiteNoise(0.1)(grey) - grey).std()) == pytest.approx(0.1, rel=0.02)
+    gray = torch.full((1, 3, 200, 200), 0.5)
+    assert float((WhiteNoise(0.1)(gray) - gray).std()) == pytest.approx(0.1, rel=0.02)
 
 
 @pytest.mark.parametrize(("right", "down"), [(2, 0), (-3, 0), (0, 2), (0, -1), (2, -3)])

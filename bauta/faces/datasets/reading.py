@@ -44,13 +44,13 @@ class Reader:
         self.landmarks = landmarks or {}
 
     def face(self, data: bytes, name: str) -> tuple[Tensor, Source]:
-        """The aligned face in one file: (3, 112, 112), or one channel where it is grey. Raises `BadImage`."""
+        """The aligned face in one file: (3, 112, 112), or one channel where it is gray. Raises `BadImage`."""
         picture = decode(data, name)
         image = picture.image
         if image.shape[1:] != (SIZE, SIZE):
             image = align(image, self.points(image, name))
         # a view of one channel would keep all three in memory
-        return image[:1].clone() if picture.grey else image, picture.source
+        return image[:1].clone() if picture.gray else image, picture.source
 
     def points(self, image: Tensor, name: str) -> NDArray[np.float64]:
         """The five landmarks of the face that a picture is of. Raises `BadImage` where there is none."""
@@ -92,7 +92,7 @@ class Reader:
 
 
 def stack(crops: Sequence[Tensor]) -> Tensor:
-    """(1 or 3, H, W) each -> (B, 3, H, W). A set that is grey throughout keeps one channel in memory, seen three times:
+    """(1 or 3, H, W) each -> (B, 3, H, W). A set that is gray throughout keeps one channel in memory, seen three times:
     all of LFW is 0.7 GB and not 2."""
     if all(len(crop) == 1 for crop in crops):
         return torch.stack(list(crops)).expand(-1, 3, -1, -1)

@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def color_of(number: int) -> tuple[int, int, int]:
-    """A color for each number, none grey."""
+    """A color for each number, none gray."""
     return number % 256, 255 - number % 256, 7 + number // 256
 
 

@@ -119,7 +119,7 @@ def test_a_damaged_picture_costs_its_pairs_and_is_counted(tmp_path: Path) -> Non
     assert len(pairs.faces) == 4
 
 
-def test_color_stays_color_and_grey_shares_its_channel(tmp_path: Path) -> None:
+def test_color_stays_color_and_gray_shares_its_channel(tmp_path: Path) -> None:
     folder = made(tmp_path)
     faces = load_dataset(folder)
     assert [tuple((image[:, 5, 5] * 255).round().int().tolist()) for image in faces.images] == [
@@ -127,10 +127,10 @@ def test_color_stays_color_and_grey_shares_its_channel(tmp_path: Path) -> None:
     ]
     for name in PEOPLE:
         Image.new("L", (112, 112), 90).save(folder / "lfw" / name, "PNG")
-    grey = load_dataset(folder)
-    assert grey.images.shape == (5, 3, 112, 112)
-    assert grey.images.untyped_storage().nbytes() == 5 * 112 * 112 * 4
-    assert torch.equal(grey.images, torch.full_like(grey.images, 90 / 255))
+    gray = load_dataset(folder)
+    assert gray.images.shape == (5, 3, 112, 112)
+    assert gray.images.untyped_storage().nbytes() == 5 * 112 * 112 * 4
+    assert torch.equal(gray.images, torch.full_like(gray.images, 90 / 255))
 
 
 @pytest.mark.mirror
