@@ -115,12 +115,14 @@ def threshold_at_far(scores: Tensor, same: Tensor, far: float) -> float:
 
 
 def best_threshold(scores: Tensor, same: Tensor) -> float:
-    """The threshold of the highest accuracy on these pairs, exactly; of equally good ones the strictest."""
+    """The threshold of the highest accuracy on these pairs, exactly; of equally good ones the middle one."""
     scores, same = _checked(scores, same)
     if not len(scores):
         raise UsageError("A threshold needs at least one pair, got none.")
     false, true, thresholds = _counts(scores, same)
-    return float(thresholds[(true - false).argmax()])
+    gain = true - false
+    best = (gain == gain.max()).nonzero().flatten()
+    return float(thresholds[best[(len(best) - 1) // 2]])
 
 
 def ten_fold_accuracy(scores: Tensor, same: Tensor, fold: Tensor) -> FoldAccuracy:

@@ -144,4 +144,4 @@ def test_the_four_networks_reach_their_accuracy_on_lfw(
     assert code == 0, err
     assert found["pairs"] == 6000
     assert found["accuracy"] == pytest.approx(accuracy, abs=0.1)
-    assert found["threshold"] == pytest.approx(zoo.weights(name).threshold, abs=0.01)
+    assert found["threshold"] == pytest.approx(zoo.weights(name).threshold, abs=0.02)

@@ -125,7 +125,9 @@ def test_ten_folds_as_a_plain_loop() -> None:
         test = [(s, y) for s, y, k in zip(scores.tolist(), same.tolist(), fold.tolist(), strict=True) if k == f]
         distinct = sorted({s for s, _ in train}, reverse=True)
         candidates = [distinct[0], *((a + b) / 2 for a, b in pairwise(distinct)), -9.0]
-        best = max(candidates, key=lambda t: sum((s > t) == y for s, y in train))  # the first of equals
+        right = [sum((s > t) == y for s, y in train) for t in candidates]
+        equal = [t for t, hits in zip(candidates, right, strict=True) if hits == max(right)]
+        best = equal[(len(equal) - 1) // 2]  # the middle of equals
         accuracies.append(sum((s > best) == y for s, y in test) / len(test))
         thresholds.append(best)
     ours = ten_fold_accuracy(scores, same, fold)
