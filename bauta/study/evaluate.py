@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bauta.faces import Pairs
-from bauta.metrics import auc, best_threshold, bootstrap, eer, tar_at_far, ten_fold_accuracy
+from bauta.metrics import auc, bootstrap, eer, fold_threshold, tar_at_far, ten_fold_accuracy
 from bauta.metrics.base import Interval
 from bauta.recognizers import Recognizer
 from bauta.types import Faces, Templates
@@ -80,7 +80,7 @@ def _hits(scores: Tensor, same: Tensor, fold: Tensor) -> Tensor:
     """(N,) whether each pair is decided rightly at the threshold of the other folds."""
     hits = torch.empty(len(scores), dtype=torch.float64)
     for f in torch.unique(fold):
-        line = best_threshold(scores[fold != f], same[fold != f])
+        line = fold_threshold(scores[fold != f], same[fold != f])
         hits[fold == f] = ((scores[fold == f] > line) == same[fold == f]).double()
     return hits
 

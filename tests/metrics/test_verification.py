@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
 
 import numpy as np
 import pytest
@@ -123,11 +123,11 @@ def test_ten_folds_as_a_plain_loop() -> None:
     for f in range(10):
         train = [(s, y) for s, y, k in zip(scores.tolist(), same.tolist(), fold.tolist(), strict=True) if k != f]
         test = [(s, y) for s, y, k in zip(scores.tolist(), same.tolist(), fold.tolist(), strict=True) if k == f]
-        distinct = sorted({s for s, _ in train}, reverse=True)
-        candidates = [distinct[0], *((a + b) / 2 for a, b in pairwise(distinct)), -9.0]
+        lowest, highest = min(s for s, _ in train), max(s for s, _ in train)
+        candidates = [k / 1000 for k in range(math.floor(lowest * 1000) - 1, math.ceil(highest * 1000) + 1)]
         right = [sum((s > t) == y for s, y in train) for t in candidates]
         equal = [t for t, hits in zip(candidates, right, strict=True) if hits == max(right)]
-        best = equal[(len(equal) - 1) // 2]  # the middle of equals
+        best = equal[0]
         accuracies.append(sum((s > best) == y for s, y in test) / len(test))
         thresholds.append(best)
     ours = ten_fold_accuracy(scores, same, fold)
