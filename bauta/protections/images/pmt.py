@@ -120,7 +120,7 @@ class PMT(ImageProtection):
 
     steps: iterations K, at most.
     target_cosine: a picture stops as soon as its features at every cut reach this cosine to the original's (under the
-    augmentation); None goes all the way, which gains little and leaks more.
+    augmentation); None takes all the steps.
     start: "noise", "shuffle" or "blur".
     augment T: "none", "noise" (standard deviation `noise`, on x' alone), "affine" (the same motion of both), "mix" of
     these two, or "service" (softening and noise, on x' alone: what resizing and compression do; not in the paper).
