@@ -1,12 +1,8 @@
-"""Rows of `pmt-abuse` -> the tables that answer it. What is a best or a worst of several is chosen here.
-
-Cells are `Interval`s (a value, its 95 % interval, its n), numbers or words, as `bauta.report` draws them.
-"""
+"""Rows of `pmt-abuse` -> the tables that answer it. What is a best or a worst of several is chosen here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -15,39 +11,12 @@ from bauta.errors import UsageError
 from bauta.metrics.base import Interval
 from bauta.recognizers import build
 from bauta.study.found import CLEAN, EQ10, HOLDER, ITSELF, OWNER, STRANGER, TAR, VIEWER, Found, most, party
-from bauta.study.presets import PAPER_READERS, PAPER_TABLE_VII_LFW
+from bauta.study.published import PAPER_READERS, PAPER_TABLE_VII_LFW
 from bauta.study.records import Row
-
-Cells = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: a name for files and scripts, what it shows, how to read it, and its lines.
-
-    digits: how many a reader needs after the point.
-    """
-
-    name: str
-    title: str
-    note: str
-    rows: list[Cells]
-    digits: int = 2
+from bauta.study.tables.base import Cells, Table, count, failed, percent
 
 
-def percent(interval: Interval | None) -> Interval | None:
-    """A rate in percent."""
-    if interval is None:
-        return None
-    return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high, interval.n)
-
-
-def count(interval: Interval | None) -> int | None:
-    """The n of a number."""
-    return None if interval is None else interval.n
-
-
-def tables(rows: Iterable[Row]) -> list[Table]:
+def abuse_tables(rows: Iterable[Row]) -> list[Table]:
     """Everything that the rows answer, without the tables that would be empty."""
     found = Found(rows)
     one, more = list(found.chosen().values()), found.several()
@@ -313,14 +282,3 @@ def table_vii(found: Found) -> list[Table]:
             theirs if ours else [],
         ),
     ]
-
-
-def failed(found: Found) -> Table:
-    """What could not be measured, and why."""
-    rows = [row for row in found.by.values() if row.value is None]
-    return Table(
-        "failed",
-        "Not measured",
-        "",
-        [{"system": row.system, "attack": row.attack, "why": row.note} for row in rows],
-    )

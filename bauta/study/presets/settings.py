@@ -1,0 +1,57 @@
+"""What every study takes, and whose faces its attackers have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bauta.faces import Pairs
+from bauta.faces.datasets import DataSet, open_data
+from bauta.study.records import Row
+from bauta.types import Faces
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every study takes.
+
+    victims: the protocol. public: the attacker's faces. out: where rows go, and pictures, unless `store` says where.
+    done: cells measured before. progress is told how many faces were just protected.
+    """
+
+    victims: Pairs
+    out: Path
+    seed: int
+    public: Faces | None = None
+    progress: Callable[[int], None] | None = None
+    done: frozenset[str] = frozenset()
+    store: Path | None = None
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of all protected pictures; studies that share it do not make one twice."""
+        return self.out / "pictures" if self.store is None else self.store
+
+    def few(self, pairs: int) -> Settings:
+        """The same on at most so many pairs of the protocol."""
+        return replace(self, victims=self.victims.take(min(pairs, len(self.victims))))
+
+
+def stamped(rows: Iterable[Row], **facts: object) -> Iterator[Row]:
+    """The rows with what they are of added to their settings: tables read it there, and not out of names."""
+    for row in rows:
+        yield replace(row, settings={**row.settings, **facts})
+
+
+def public_faces(data: str | Path, victims: Pairs, number: int = 500) -> Faces | None:
+    """The first faces of a data set whose people are not among the victims, or None where nobody says who is who."""
+    opened = open_data(data)
+    if victims.faces.identity is None or not isinstance(opened, DataSet):
+        return None
+    people = [opened.person(name) for name in opened.names]
+    named = [(name, who) for name, who in zip(opened.names, people, strict=True) if who is not None]
+    place = {who: i for i, who in enumerate(sorted({who for _, who in named}))}
+    taken = set(victims.faces.identity.tolist())
+    free = [name for name, who in named if place[who] not in taken]
+    return opened.read(free[:number])[0] if free else None
