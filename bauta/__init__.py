@@ -12,12 +12,12 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ClientHolder": "attacks",
+    "Comparison": "attacks",
     "Faces": "types",
     "ForeignRecognizer": "attacks",
     "JPEG": "protections",
     "Knowledge": "attacks",
     "Knows": "attacks",
-    "Linkage": "attacks",
     "Move": "protections",
     "PMT": "protections",
     "Pipeline": "pipeline",

@@ -23,7 +23,7 @@ PUBLIC = [
     "JPEG",
     "Knowledge",
     "Knows",
-    "Linkage",
+    "Comparison",
     "Move",
     "PMT",
     "Pipeline",

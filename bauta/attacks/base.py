@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bauta.errors import BeyondKnowledge
@@ -35,12 +35,21 @@ class Knows(IntEnum):
     DRAW = 3
 
 
+class Guess(Enum):
+    """What an attack answers, and so how it is judged."""
+
+    IMAGES = "pictures"
+    TEMPLATES = "templates whose cosine says who is who"
+    ATTRIBUTES = "logits (B, K) of an attribute, or years (B, 1)"
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """A threat model as data.
 
     sees: the stage whose leak the attack is given. access, knows: see `Access`, `Knows`. holds: what else is in the
-    attacker's hands: "client layers", "reference photos", "mask".
+    attacker's hands: "client layers", "client architecture" (the same layers with weights of its own), "reference
+    photos", "mask".
     """
 
     sees: Stage
@@ -69,7 +78,11 @@ class Victim:
         self.queries = 0
         self._pipeline = pipeline
         client = pipeline.recognizer.layers[: pipeline.recognizer.cut]
-        self._held: dict[str, object] = {"client layers": client, **(held or {})}
+        self._held: dict[str, object] = {
+            "client layers": client,
+            "client architecture": _Untrained(client, attacker_seed),
+            **(held or {}),
+        }
         self._enrolled = enrolled
         self._attacker_seed = attacker_seed
 
@@ -97,7 +110,8 @@ class Victim:
             raise BeyondKnowledge(f"The attack reached for {name!r} but declared that it holds {declared}.")
         if name not in self._held:
             raise BeyondKnowledge(f"This victim has no {name!r} to be held; it has {', '.join(self._held)}.")
-        return self._held[name]
+        thing = self._held[name]
+        return thing() if isinstance(thing, _Untrained) else thing
 
     def score(self, images: Images, target: Tensor) -> Tensor:
         """(B,) cosine of each picture, sent through the complete protected system, to enrolment number `target`."""
@@ -123,10 +137,62 @@ class Victim:
         return self.knowledge.sees
 
 
+@dataclass(frozen=True)
+class _Untrained:
+    """Makes a network of the same layers with fresh weights, on demand."""
+
+    layers: nn.Module
+    seed: int
+
+    def __call__(self) -> nn.Module:
+        fresh = copy.deepcopy(self.layers)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            for module in fresh.modules():
+                reset = getattr(module, "reset_parameters", None)
+                if callable(reset):
+                    reset()
+        return fresh.requires_grad_(True)
+
+
+class Relayed(Victim):
+    """A victim whose leak passes `step`, something that the attacker himself does to it, before anybody sees it.
+
+    What may be asked is decided by the victim behind it, and it counts the queries.
+    """
+
+    def __init__(self, victim: Victim, step: Callable[[Tensor], Tensor]) -> None:
+        self.knowledge = victim.knowledge
+        self._victim, self._step = victim, step
+
+    @property
+    def queries(self) -> int:  # type: ignore[override]
+        """Of the victim behind it."""
+        return self._victim.queries
+
+    def observe(self, images: Images) -> Tensor:
+        """The victim's leak, after the step."""
+        with torch.no_grad():
+            return self._step(self._victim.observe(images))
+
+    def differentiable(self, images: Images) -> Tensor:
+        """The same with a gradient to the pictures; needs `Access.GRADIENT` and a step that has one."""
+        return self._step(self._victim.differentiable(images))
+
+    def held(self, name: str) -> Any:
+        """What the victim behind it hands out."""
+        return self._victim.held(name)
+
+    def score(self, images: Images, target: Tensor) -> Tensor:
+        """The matcher's answer to the pictures themselves."""
+        return self._victim.score(images, target)
+
+
 class Attack(ABC):
     """Base of all attacks: `fit` prepares on public faces, a call guesses from a leak."""
 
     default_knowledge: ClassVar[Knowledge]
+    guesses: Guess
 
     @property
     def knowledge(self) -> Knowledge:
@@ -151,6 +217,8 @@ class Attack(ABC):
 class Reconstruction(Attack):
     """leak -> Images."""
 
+    guesses = Guess.IMAGES
+
 
 class Reidentification(Attack):
     """leak -> Templates whose cosine says who is who.
@@ -158,6 +226,7 @@ class Reidentification(Attack):
     threshold: the cosine above which the attacker says "same person", or None: then it is the best one on clean pairs.
     """
 
+    guesses = Guess.TEMPLATES
     threshold: float | None = None
 
     @property
@@ -167,4 +236,42 @@ class Reidentification(Attack):
 
 
 class AttributeInference(Attack):
-    """leak -> logits (B, K)."""
+    """leak -> logits (B, K) over the values 0 to K - 1 of `attribute`, or (B, 1) years for "age".
+
+    attribute: a name in `Faces.attributes`, where a negative label means unlabelled.
+    """
+
+    guesses = Guess.ATTRIBUTES
+    attribute: str
+
+
+class Wrapper(Attack):
+    """An attack that does something to the leak and leaves the guess to another attack."""
+
+    attack: Attack
+
+    @property
+    def guesses(self) -> Guess:  # type: ignore[override]
+        """What the wrapped attack guesses."""
+        return self.attack.guesses
+
+    @property
+    def attribute(self) -> str:
+        """The attribute that the wrapped attack infers."""
+        return str(getattr(self.attack, "attribute", ""))
+
+    @property
+    def threshold(self) -> float | None:
+        """The wrapped attack's."""
+        return getattr(self.attack, "threshold", None)
+
+    @property
+    def reference(self) -> Attack:
+        """How the wrapped attack reads the clean pictures that the attacker compares with."""
+        return getattr(self.attack, "reference", self.attack)
+
+    def knowing(self, **changes: Any) -> Self:
+        """The wrapped attack under a changed threat model, wrapped as here; what it sees is the wrapper's affair."""
+        other = copy.copy(self)
+        other.attack = self.attack.knowing(**changes)
+        return other

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bauta.attacks.base import Knowledge, Reidentification, Victim
+from bauta.attacks.base import Attack, Knowledge, Knows, Relayed, Victim, Wrapper
 from bauta.errors import UsageError
 from bauta.faces.images import through_jpeg
 from bauta.ops.filters import blur, median
-from bauta.types import Faces, Images, Stage, Templates
+from bauta.types import Faces, Images, Stage
 
 
 def stretch(images: Images) -> Images:
@@ -72,44 +72,38 @@ FILTERS: dict[str, Callable[[Images], Images]] = {
 }
 
 
-class Purify(Reidentification):
+class Purify(Wrapper):
     """`filter` (a key of `FILTERS`) on the protected picture, then `attack`; clean reference pictures are left alone.
 
-    The best of several filters counts, so a study runs them all and reports the worst case for the victim.
+    The best of several filters counts, so a study runs them all and reports the worst case for the victim. An attacker
+    who knows the scheme prepares on pictures cleaned alike.
     """
 
     default_knowledge = Knowledge(sees=Stage.IMAGES)
 
-    def __init__(self, attack: Reidentification, filter: str) -> None:
+    def __init__(self, attack: Attack, filter: str) -> None:
         if filter not in FILTERS:
             raise UsageError(f"Purify knows the filters {', '.join(FILTERS)}; got {filter!r}.")
         if attack.knowledge.sees is not Stage.IMAGES:
             raise UsageError(f"Purify cleans pictures, but {attack!r} sees {attack.knowledge.sees.value}.")
-        self.attack, self.filter, self.threshold = attack, filter, attack.threshold
+        self.attack, self.filter = attack, filter
 
     @property
     def knowledge(self) -> Knowledge:
         """The wrapped attack's."""
         return self.attack.knowledge
 
-    def knowing(self, **changes: Any) -> Self:
-        """The wrapped attack under a changed threat model, cleaned as here."""
-        other = copy.copy(self)
-        other.attack = self.attack.knowing(**changes)
-        return other
-
     def __repr__(self) -> str:
         return f"Purify({self.attack!r}, {self.filter!r})"
 
     def fit(self, public: Faces | None, victim: Victim) -> Self:
         fitted = copy.copy(self)
-        fitted.attack = self.attack.fit(public, victim)
+        aware = victim.knowledge.knows is not Knows.NOTHING
+        fitted.attack = self.attack.fit(public, Relayed(victim, self._cleaned) if aware else victim)
         return fitted
 
-    def __call__(self, leak: Tensor, victim: Victim) -> Templates:
-        return self.attack(torch.cat([FILTERS[self.filter](batch) for batch in torch.split(leak, 64)]), victim)
+    def __call__(self, leak: Tensor, victim: Victim) -> Tensor:
+        return self.attack(self._cleaned(leak), victim)
 
-    @property
-    def reference(self) -> Reidentification:
-        """The wrapped attack: clean pictures need no cleaning."""
-        return self.attack.reference
+    def _cleaned(self, images: Images) -> Images:
+        return torch.cat([FILTERS[self.filter](batch) for batch in torch.split(images, 64)])

@@ -64,7 +64,7 @@ def test_what_is_not_declared_is_refused(pipeline: Pipeline) -> None:
 
 
 def test_what_is_declared_and_not_there_says_so(pipeline: Pipeline) -> None:
-    with pytest.raises(BeyondKnowledge, match="client layers, mask"):
+    with pytest.raises(BeyondKnowledge, match="client layers, client architecture, mask"):
         victim(pipeline, holds=frozenset({"reference photos"})).held("reference photos")
     with pytest.raises(BeyondKnowledge, match="Nobody is enrolled"):
         victim(pipeline, access=Access.QUERY).score(tiny.pictures(), torch.zeros(4, dtype=torch.long))

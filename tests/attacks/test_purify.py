@@ -10,7 +10,7 @@ import tiny
 import torch
 from PIL import Image
 
-from bauta.attacks import FILTERS, ClientHolder, ForeignRecognizer, Linkage, Purify, Victim
+from bauta.attacks import FILTERS, ClientHolder, Comparison, ForeignRecognizer, Purify, Victim
 from bauta.attacks.base import Knows
 from bauta.attacks.purify import downsample, ends, gray, stretch
 from bauta.errors import UsageError
@@ -109,7 +109,7 @@ def test_what_it_cannot_clean_is_refused() -> None:
     with pytest.raises(UsageError, match=r"blur 1 \+ stretch.*got 'sharpen'"):
         Purify(ForeignRecognizer(READER), "sharpen")
     with pytest.raises(UsageError, match="sees features"):
-        Purify(Linkage(), "blur 1")
+        Purify(Comparison(), "blur 1")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import tiny
 import torch
 from torch import Tensor
 
-from bauta.attacks import ClientHolder, ForeignRecognizer, Knowledge, Linkage, Purify, Reidentification, Victim
+from bauta.attacks import ClientHolder, Comparison, ForeignRecognizer, Knowledge, Purify, Reidentification, Victim
 from bauta.errors import UsageError
 from bauta.faces import Pairs
 from bauta.metrics import SSIM, bootstrap
@@ -187,7 +187,7 @@ def test_cells_measured_before_are_skipped(systems: dict[str, System], victims: 
 
 def test_public_faces_reach_the_attack(systems: dict[str, System], victims: Pairs) -> None:
     public = Faces(tiny.pictures(6, seed=9), 100 + torch.arange(6))
-    attacks = [Linkage(), ClientHolder()]
+    attacks = [Comparison(), ClientHolder()]
     without = table(run({"PMT": systems["PMT"]}, attacks, None, victims, 3))
     fitted = table(run({"PMT": systems["PMT"]}, attacks, public, victims, 3))
     for attack in attacks:

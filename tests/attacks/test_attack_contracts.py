@@ -1,0 +1,122 @@
+"""What every attack promises, whoever wrote it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from bauta.attacks import (
+    ALL,
+    Attack,
+    ClientHolder,
+    Comparison,
+    ForeignRecognizer,
+    Guess,
+    Knowledge,
+    Knows,
+    Purify,
+    Reconstruction,
+    Via,
+    Victim,
+)
+from bauta.errors import BeyondKnowledge
+from bauta.pipeline import Pipeline
+from bauta.protections import PMT
+from bauta.types import Faces, Images, Stage
+
+READER = tiny.recognizer("somebody else's", seed=4)
+
+
+class Means(Reconstruction):
+    """A picture of one brightness: the mean of the leak."""
+
+    default_knowledge = Knowledge(sees=Stage.FEATURES)
+
+    def __repr__(self) -> str:
+        return "Means()"
+
+    def __call__(self, leak: Tensor, victim: Victim) -> Images:
+        return leak.flatten(1).mean(1).sigmoid()[:, None, None, None].expand(-1, 3, tiny.SIDE, tiny.SIDE)
+
+
+# How to make one of each, where it needs something or its defaults take long.
+MADE: dict[str, Callable[[], Attack]] = {
+    "ForeignRecognizer": lambda: ForeignRecognizer(READER),
+    "ClientHolder": ClientHolder,
+    "Comparison": Comparison,
+    "Purify": lambda: Purify(ForeignRecognizer(READER), "blur 1"),
+    "Via": lambda: Via(Means(), ForeignRecognizer(READER)),
+}
+EACH = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    network = tiny.recognizer()
+    return Pipeline(network, PMT(steps=3).fit(None, network))
+
+
+def people(number: int, seed: int) -> Faces:
+    """Faces whose attributes are known."""
+    faces = tiny.faces(number, seed=seed)
+    return Faces(faces.images, faces.identity, {"gender": torch.arange(number) % 2}, faces.source)
+
+
+@EACH
+def test_it_declares_its_knowledge_and_has_words(kind: type[Attack]) -> None:
+    assert kind.__doc__
+    assert isinstance(kind.default_knowledge, Knowledge)
+    attack = MADE[kind.__name__]()
+    assert isinstance(attack.knowledge, Knowledge)
+    assert attack.guesses in Guess
+    assert repr(attack).startswith(f"{kind.__name__}(")
+    for knows in Knows:
+        changed = attack.knowing(knows=knows)
+        assert type(changed) is kind
+        assert changed.knowledge.knows is knows
+        assert repr(changed) == repr(attack)
+    assert attack.knowledge == MADE[kind.__name__]().knowledge, "the original is unchanged"
+    assert len(inspect.getsource(inspect.getmodule(kind) or kind).splitlines()) <= 300, "what else is in that file?"
+
+
+@EACH
+@pytest.mark.parametrize("knows", [Knows.NOTHING, Knows.SCHEME, Knows.KEYS])
+def test_it_guesses_from_a_leak_of_its_stage(kind: type[Attack], knows: Knows, pipeline: Pipeline) -> None:
+    attack, faces = MADE[kind.__name__]().knowing(knows=knows), tiny.faces(4)
+    victim = Victim(pipeline, attack.knowledge)
+    leak = pipeline.at(attack.knowledge.sees, faces)
+    before, state = leak.clone(), torch.random.get_rng_state()
+    fitted = attack.fit(people(16, seed=3), victim)
+    guess = fitted(leak, victim)
+    assert torch.equal(torch.random.get_rng_state(), state), "draw from an explicit generator, not from the global one"
+    assert torch.equal(leak, before)
+    assert guess.shape[0] == 4
+    assert guess.isfinite().all()
+    if attack.guesses is Guess.TEMPLATES:
+        assert torch.allclose(guess.norm(dim=1), torch.ones(4), atol=1e-5)
+    elif attack.guesses is Guess.IMAGES:
+        assert guess.shape == faces.images.shape
+        assert 0 <= guess.min() <= guess.max() <= 1
+    else:
+        assert guess.ndim == 2
+    again = attack.fit(people(16, seed=3), victim)(leak, victim)
+    assert torch.allclose(again, guess, atol=1e-5), "fitting leaves the attack as it was, and draws from its own seed"
+
+
+@EACH
+def test_it_needs_no_more_than_it_declares(kind: type[Attack], pipeline: Pipeline) -> None:
+    """A victim that hands out nothing stops those that hold something, and no other."""
+    attack = MADE[kind.__name__]()
+    leak = pipeline.at(attack.knowledge.sees, tiny.faces(2))
+    fitted = attack.fit(people(16, seed=3), Victim(pipeline, attack.knowledge))
+    victim = Victim(pipeline, Knowledge(sees=attack.knowledge.sees))
+    if attack.knowledge.holds:
+        with pytest.raises(BeyondKnowledge):
+            fitted(leak, victim)
+    else:
+        fitted(leak, victim)
