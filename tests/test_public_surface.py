@@ -18,12 +18,12 @@ PACKAGE = Path(bauta.__file__).parent
 # Sorted. A name that goes or changes is a line in CHANGELOG.md.
 PUBLIC = [
     "ClientHolder",
+    "Comparison",
     "Faces",
     "ForeignRecognizer",
     "JPEG",
     "Knowledge",
     "Knows",
-    "Comparison",
     "Move",
     "PMT",
     "Pipeline",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bauta.errors import BeyondKnowledge
+from bauta.ops.seeds import seeded
 from bauta.pipeline import Pipeline
 from bauta.types import Faces, Images, Stage, Templates
 
@@ -146,8 +147,7 @@ class _Untrained:
 
     def __call__(self) -> nn.Module:
         fresh = copy.deepcopy(self.layers)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             for module in fresh.modules():
                 reset = getattr(module, "reset_parameters", None)
                 if callable(reset):
