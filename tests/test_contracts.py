@@ -19,7 +19,7 @@ from bauta.spec import load_class, parse
 from bauta.types import Faces, Source, Stage
 
 # How to make one that is quick to test, where its defaults are not: a spec, as a user would write it.
-QUICK = {"PMT": "PMT(steps=3, seed=5)"}
+QUICK = {"PMT": "PMT(steps=3, seed=5)", "MatchedNoise": "MatchedNoise(PMT(steps=3), seed=5)"}
 EACH = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 
 
