@@ -115,6 +115,20 @@ def test_a_face_is_treated_alike_wherever_it_stands(kind: type[Protection], face
         assert ((other - expected).abs() > 1.5 / 255).double().mean() < 0.005
 
 
+@EACH
+def test_other_keys_give_another_answer_and_leave_the_original_alone(
+    kind: type[Protection], faces: Faces, network: Recognizer
+) -> None:
+    """An attacker who knows the scheme runs it with keys of his own."""
+    x = stage_input(kind, faces, network)
+    protection = make(kind, faces, network)
+    first = protection(x, faces)
+    other = protection.rekeyed(12345)
+    assert type(other) is kind
+    assert torch.equal(other(x, faces), first) is not hasattr(protection, "seed")
+    assert torch.equal(protection(x, faces), first)
+
+
 def test_the_example_of_the_contributors_guide_keeps_the_contract(faces: Faces, tmp_path: Path) -> None:
     guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
     (block,) = re.findall(r"^   ```python\n(.*?)^   ```$", guide, re.DOTALL | re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
@@ -27,8 +28,13 @@ class Protection(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not say how it rewrites {self.stage.value}.")
 
     def rekeyed(self, seed: int) -> Self:
-        """The same protection with other keys and draws; itself where it has none."""
-        return self
+        """The same protection with other keys and draws, which follow its `seed`; itself where it has none."""
+        if not hasattr(self, "seed"):
+            return self
+        other = copy.copy(self)
+        other._modules = dict(self._modules)  # else fitting the copy would fit the original too
+        other.seed = seed
+        return other
 
     def param_groups(self) -> list[dict[str, object]]:
         """Parameters that are trained together with the server."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Self
 
 import torch
@@ -34,10 +33,6 @@ class GaussianNoise(FeatureProtection):
         self.sd, self.seed = sd, seed
 
     __repr__ = recipe
-
-    def rekeyed(self, seed: int) -> Self:
-        """The same amount, drawn anew."""
-        return type(self)(self.sd, seed=seed)
 
     def forward(self, x: Features, faces: Faces | None = None) -> Features:
         check_shape(x, "B C h w", "features")
@@ -76,9 +71,8 @@ class MatchedNoise(FeatureProtection):
 
     def rekeyed(self, seed: int) -> Self:
         """The same with another order, and the protection rekeyed."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "protection": self.protection.rekeyed(seed)}
-        other.seed = seed
+        other = super().rekeyed(seed)
+        other.protection = self.protection.rekeyed(seed)
         return other
 
     def forward(self, x: Features, faces: Faces | None = None) -> Features:

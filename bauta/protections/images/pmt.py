@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -177,13 +176,6 @@ class PMT(ImageProtection):
             raise UsageError("PMT needs at least one authorized recognizer: fit(None, recognizer).")
         self.clients_ = nn.ModuleList(folded_client(r) for r in recognizers)
         return self
-
-    def rekeyed(self, seed: int) -> Self:
-        """The same settings and recognizers, with another seed."""
-        other = copy.copy(self)
-        other._modules = dict(self._modules)  # else fitting the copy would fit the original too
-        other.seed = seed
-        return other
 
     def forward(self, x: Images, faces: Faces | None = None) -> Images:
         check_shape(x, "B 3 H W", "images")
