@@ -19,6 +19,7 @@ class Protection(nn.Module):
     """
 
     stage: ClassVar[Stage]
+    seed: int  # only those that draw have one
 
     def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
         """Learn from `faces` (None where nothing is learned) for the recognizers that stay authorized."""
