@@ -21,7 +21,7 @@ spec
 ops
 zoo
 faces
-recognizers
+recognizers estimators
 generators
 protections
 pipeline

@@ -1,0 +1,1 @@
+"""Attacks that infer attributes: gender, age, race, emotion."""
