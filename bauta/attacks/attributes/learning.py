@@ -94,13 +94,12 @@ def train(
     rate: float,
     decay: float,
     vary: Callable[[Tensor], Tensor] = lambda rows: rows,
-    batch: int = 64,
 ) -> nn.Module:
     """The network as it was after the epoch that read the held-out rows best (AdamW, one cycle of the rate).
 
     vary: changes a batch in ways that leave its labels true.
     """
-    steps = -(-len(rows) // batch)
+    steps = -(-len(rows) // min(64, max(16, len(rows) // 16)))  # few faces: smaller batches, so that steps suffice
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps, pct_start=0.2)
     best, kept = torch.inf, copy.deepcopy(network.state_dict())

@@ -20,6 +20,7 @@ from bauta.types import Faces, Stage
 
 QUANTITIES = ("age",)
 HELD = 0.15  # of the public people, to choose by
+FEWEST = 4  # public people: at least one is held out
 PENALTIES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 
 
@@ -52,9 +53,12 @@ class Probe(AttributeInference):
 
     def fit(self, public: Faces | None, victim: Victim) -> Self:
         known = self._labelled(public)
+        people = len(set(known.digests() if known.identity is None else known.identity.tolist()))
+        if people < FEWEST:
+            raise UsageError(
+                f"A probe needs {FEWEST} public people whose {self.attribute} is known, got {people}: too few."
+            )
         learned, held = split_by_identity(known, (1 - HELD, HELD), self.seed)
-        if not len(held):
-            raise UsageError(f"A probe holds a part of the public people out; {len(known)} labelled faces are too few.")
         fitted = copy.copy(self)
         outputs, loss = fitted._prepare(known.attributes[self.attribute])
         targets = [fitted._target(part.attributes[self.attribute]) for part in (learned, held)]
