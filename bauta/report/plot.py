@@ -113,6 +113,14 @@ def depth_curve(
     return lines(series, xlabel=xlabel, ylabel=ylabel, title=title, ticks=ticks, marker=marker, percent=True)
 
 
+def noise_curve(series: Mapping[str, Points], *, on: str, ylabel: str, title: str = "") -> Figure:
+    """What noise does: name in the legend -> (standard deviation, measurement or None), `on` says of what noise.
+
+    Raises `UsageError`.
+    """
+    return lines(series, xlabel=f"standard deviation of noise on {on}", ylabel=ylabel, title=title)
+
+
 def save_figure(figure: Figure, path: Path | str) -> Path:
     """Write `figure` as .png, .svg or .pdf, by its name's ending: the same figure gives the same bytes, with no date.
 

@@ -1,4 +1,4 @@
-"""Rows by who was protected, who looked and what was measured: how the tables of `pmt-abuse` find their numbers."""
+"""Rows by who was protected, who looked and what was measured: how the tables find their numbers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ OWNER = "the authorized recognizer"
 VIEWER = "a viewer"
 
 READER = re.compile(r"(?:Purify\()?ForeignRecognizer\('([^']+)'\)(?:, '([^']+)'\))?")
+CUT = re.compile(r"([^ ,]+)@(\d+)")
 HOLDER = "ClientHolder("
 
 Cells = dict[str, object]
@@ -49,11 +50,11 @@ class Party(NamedTuple):
 
 
 def party(system: str) -> Party:
-    """``a@20 + b@21, read by a | JPEG 75`` -> who is authorized, who reads, after what; nobody for ``bare``."""
+    """``a@20 + b@21, read by a | JPEG 75`` -> who is authorized, who reads, after what; nobody for others."""
     who, _, service = system.partition(" | ")
     who, _, reader = who.partition(", read by ")
-    ends = [part.rpartition("@") for part in who.split(" + ") if "@" in part]
-    authorized = tuple((name, int(cut)) for name, _, cut in ends)
+    ends = [CUT.fullmatch(part) for part in who.split(" + ")]
+    authorized = tuple((end[1], int(end[2])) for end in ends if end)
     return Party(authorized, reader or (authorized[0][0] if len(authorized) == 1 else ""), service)
 
 
@@ -80,6 +81,15 @@ class Found:
             return wilson(round(row.value * row.n), row.n)
         low, high = (row.value if end is None else end for end in (row.low, row.high))
         return Interval(row.value, low, high, row.n)
+
+    def facts(self, system: str) -> dict[str, object]:
+        """What the study says of a system, in its rows' settings."""
+        return next((row.settings for (name, _, _), row in self.by.items() if name == system), {})
+
+    @property
+    def quick(self) -> bool:
+        """Whether these are the rows of a quick run, which is there to see it work and says nothing."""
+        return any(row.settings.get("quick") for row in self.by.values())
 
     def systems(self) -> list[str]:
         """In the order in which they were measured."""

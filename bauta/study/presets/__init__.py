@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bauta.study.presets.abuse import CURVE_FILTERS, SERVICES, abuse, bare, depth, pmt_abuse
-from bauta.study.presets.parties import MOBILEFACENETS, READERS, authorize, readers
+from bauta.study.presets.ablation import pmt_ablation
+from bauta.study.presets.abuse import abuse, bare, depth, pmt_abuse
+from bauta.study.presets.parameters import pmt_parameters
+from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
+from bauta.study.presets.scalability import pmt_scalability
+from bauta.study.presets.services import SERVICES
 from bauta.study.presets.settings import Settings, public_faces, stamped
 from bauta.study.published import PAPER_READERS, PAPER_TABLE_VII_LFW
 from bauta.study.records import Row
 
-STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {"pmt-abuse": pmt_abuse}
+STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
+    "pmt-abuse": pmt_abuse,
+    "pmt-parameters": pmt_parameters,
+    "pmt-scalability": pmt_scalability,
+    "pmt-ablation": pmt_ablation,
+}
 
 __all__ = [
     "CURVE_FILTERS",
@@ -25,7 +34,10 @@ __all__ = [
     "authorize",
     "bare",
     "depth",
+    "pmt_ablation",
     "pmt_abuse",
+    "pmt_parameters",
+    "pmt_scalability",
     "public_faces",
     "readers",
     "stamped",

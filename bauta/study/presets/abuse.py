@@ -7,25 +7,12 @@ from itertools import combinations
 
 from bauta.attacks import ClientHolder, ForeignRecognizer
 from bauta.pipeline import Pipeline, System
-from bauta.protections import JPEG, ImageProtection, Move, Resize, WhiteNoise
 from bauta.recognizers import load
-from bauta.study.presets.parties import MOBILEFACENETS, READERS, authorize, readers
+from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
+from bauta.study.presets.services import served
 from bauta.study.presets.settings import Settings
 from bauta.study.records import Row
 from bauta.study.run import run
-
-# What a picture may go through before the authorized recognizer sees it.
-SERVICES: dict[str, ImageProtection] = {
-    "JPEG 95": JPEG(95),
-    "JPEG 75": JPEG(75),
-    "noise 0.1": WhiteNoise(0.1),
-    "resized to 96 and back": Resize(96),
-    "shifted by 2 pixels": Move(right=2, down=2),
-    "turned by 3 degrees": Move(degrees=3),
-}
-
-# The purifiers that helped a reader most on Table VII's pictures; the depth curve tries these.
-CURVE_FILTERS = ("blur 1", "blur 1.5 + stretch", "gray + blur 1 + stretch", "gray + blur 2 + stretch")
 
 
 def bare(settings: Settings) -> Iterator[Row]:
@@ -41,12 +28,7 @@ def abuse(settings: Settings, names: Sequence[str]) -> Iterator[Row]:
     systems = authorize(settings, *recognizers)
     first = next(iter(systems.values()))
     yield from run(systems, [], None, settings.victims, settings.seed, skip=settings.done)
-    store = first.probe.protections[0]
-    survivals = {
-        f"{name} | {service}": System(Pipeline(system.probe.recognizer, store, step), system.gallery)
-        for name, system in systems.items()
-        for service, step in SERVICES.items()
-    }
+    survivals = {after: one for name, system in systems.items() for after, one in served(name, system).items()}
     yield from run(survivals, [], None, settings.victims, settings.seed, skip=settings.done)
     attackers = {next(iter(systems)).split(", read by")[0]: first}
     cells = {f"{next(iter(attackers))} / utility", *settings.done}

@@ -15,6 +15,9 @@ from bauta.study.store import PngStore
 MOBILEFACENETS = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m", "mobilefacenet-y1-ms1m")
 READERS = (*MOBILEFACENETS, "mobileface-v3")
 
+# The purifiers that helped a reader most on Table VII's pictures; where many settings are compared, these are tried.
+CURVE_FILTERS = ("blur 1", "blur 1.5 + stretch", "gray + blur 1 + stretch", "gray + blur 2 + stretch")
+
 
 def authorize(settings: Settings, *recognizers: Recognizer, protection: PMT | None = None) -> dict[str, System]:
     """One system for each authorized recognizer, over the same protected pictures."""

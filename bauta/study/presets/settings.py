@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from bauta.faces import Pairs
 from bauta.faces.datasets import DataSet, open_data
 from bauta.study.records import Row
+from bauta.study.run import Fits
 from bauta.types import Faces
 
 
@@ -17,7 +20,8 @@ class Settings:
     """What every study takes.
 
     victims: the protocol. public: the attacker's faces. out: where rows go, and pictures, unless `store` says where.
-    done: cells measured before. progress is told how many faces were just protected.
+    done: cells measured before. progress is told how many faces were just protected, show each cell that gave pictures,
+    with them and the originals. fits: where fitted attacks are kept, as `bauta.study.run.run` does.
     """
 
     victims: Pairs
@@ -27,15 +31,18 @@ class Settings:
     progress: Callable[[int], None] | None = None
     done: frozenset[str] = frozenset()
     store: Path | None = None
+    show: Callable[[str, Tensor, Faces], None] | None = None
+    fits: Fits = field(default_factory=dict)
 
     @property
     def pictures(self) -> Path:
         """The folder of all protected pictures; studies that share it do not make one twice."""
         return self.out / "pictures" if self.store is None else self.store
 
-    def few(self, pairs: int) -> Settings:
-        """The same on at most so many pairs of the protocol."""
-        return replace(self, victims=self.victims.take(min(pairs, len(self.victims))))
+    def few(self, pairs: int, public: int | None = None) -> Settings:
+        """The same on at most so many pairs of the protocol, and with so many of the attacker's faces."""
+        faces = self.public if self.public is None or public is None else self.public[:public]
+        return replace(self, victims=self.victims.take(min(pairs, len(self.victims))), public=faces)
 
 
 def stamped(rows: Iterable[Row], **facts: object) -> Iterator[Row]:

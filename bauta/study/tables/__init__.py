@@ -8,18 +8,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from bauta.study.records import Row
+from bauta.study.tables.ablation import ablation_curves, ablation_tables
 from bauta.study.tables.abuse import abuse_tables, depth_rows
-from bauta.study.tables.base import Table, count, percent
+from bauta.study.tables.base import Curve, Table, count, percent
+from bauta.study.tables.parameters import parameters_curves, parameters_tables
+from bauta.study.tables.robustness import robustness_curves, robustness_tables
+from bauta.study.tables.scalability import scalability_tables
 
 # Study -> its tables; rows that do not say of which study they are go to the tables of pmt-abuse.
-DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {"pmt-abuse": abuse_tables}
+DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
+    "pmt-abuse": abuse_tables,
+    "pmt-ablation": ablation_tables,
+    "pmt-parameters": parameters_tables,
+    "pmt-robustness": robustness_tables,
+    "pmt-scalability": scalability_tables,
+}
+
+# Study -> its plots against noise; others have none.
+PLOTTED: dict[str, Callable[[Iterable[Row]], list[Curve]]] = {
+    "pmt-ablation": ablation_curves,
+    "pmt-parameters": parameters_curves,
+    "pmt-robustness": robustness_curves,
+}
+
+
+def study_of(rows: Iterable[Row]) -> str:
+    """Which study the rows are of."""
+    return next((str(row.settings["study"]) for row in rows if "study" in row.settings), "pmt-abuse")
+
+
+def curves(rows: Iterable[Row]) -> list[Curve]:
+    """The plots against noise that the rows give."""
+    rows = list(rows)
+    return PLOTTED[study_of(rows)](rows) if study_of(rows) in PLOTTED else []
 
 
 def tables(rows: Iterable[Row]) -> list[Table]:
     """Everything that the rows answer, without the tables that would be empty."""
     rows = list(rows)
-    study = next((str(row.settings["study"]) for row in rows if "study" in row.settings), "pmt-abuse")
-    return [table for table in DRAWN.get(study, abuse_tables)(rows) if table.rows]
+    return [table for table in DRAWN.get(study_of(rows), abuse_tables)(rows) if table.rows]
 
 
-__all__ = ["DRAWN", "Table", "count", "depth_rows", "percent", "tables"]
+__all__ = ["DRAWN", "PLOTTED", "Curve", "Table", "count", "curves", "depth_rows", "percent", "study_of", "tables"]

@@ -10,10 +10,10 @@ from bauta import zoo
 from bauta.errors import UsageError
 from bauta.metrics.base import Interval
 from bauta.recognizers import build
-from bauta.study.found import CLEAN, EQ10, HOLDER, ITSELF, OWNER, STRANGER, TAR, VIEWER, Found, most, party
+from bauta.study.found import CLEAN, EQ10, HOLDER, ITSELF, OWNER, STRANGER, TAR, VIEWER, Found, party
 from bauta.study.published import PAPER_READERS, PAPER_TABLE_VII_LFW
 from bauta.study.records import Row
-from bauta.study.tables.base import Cells, Table, count, failed, percent
+from bauta.study.tables.base import Cells, Table, count, failed, percent, reached
 
 
 def abuse_tables(rows: Iterable[Row]) -> list[Table]:
@@ -178,7 +178,7 @@ def depth_rows(found: Found, name: str) -> list[Cells]:
     layers = layer_names(name)
     cuts = {party(s).authorized[0][1]: s for s in found.systems() if is_cut_of(s, name)}
     return [
-        {"cut": cut, "layer": layers.get(cut), **depth_row(found, cuts[cut])}
+        {"cut": cut, "layer": layers.get(cut), **reached(found, cuts[cut])}
         for cut in sorted(cuts)
         if found.get(cuts[cut], OWNER, EQ10) is not None
     ]
@@ -188,28 +188,6 @@ def is_cut_of(system: str, name: str) -> bool:
     """Whether a system is this network's alone, before any service."""
     who = party(system)
     return who.names == name and not who.service
-
-
-def depth_row(found: Found, system: str) -> Cells:
-    """One point of the depth curve."""
-    readers = found.readers(system)
-    own = found.get(system, OWNER, EQ10)
-    raw = most([(r, i) for r in readers if (i := found.raw(system, r, EQ10)) is not None])
-    purified = most([(f"{r}, {m[0]}", m[1]) for r in readers if (m := found.purified(system, r, EQ10)) is not None])
-    areas = [found.raw(system, r, "AUC") for r in readers]
-    areas += [m[1] for r in readers if (m := found.purified(system, r, "AUC")) is not None]
-    area = most([("", i) for i in areas if i is not None])
-    return {
-        "authorized": own,
-        "foreign_raw": raw and raw[1],
-        "raw_by": raw and raw[0],
-        "foreign_purified": purified and purified[1],
-        "purified_by": purified and purified[0],
-        "foreign_auc": area and area[1],
-        "client_holder": found.holder(system, EQ10),
-        "client_auc": found.holder(system, "AUC"),
-        "pairs": count(own),
-    }
 
 
 DEPTH = {
