@@ -15,9 +15,10 @@ from torch import Tensor
 
 from bauta import load_dataset
 from bauta.attacks import Guess, Knows, Victim
-from bauta.attacks.attributes.learning import NUMBERS, Projection, best_linear, linear, pooled
+from bauta.attacks.attributes.learning import NUMBERS, Beside, Projection, best_penalty, linear, pooled, train
 from bauta.attacks.attributes.probes import CNNProbe, LogisticProbe, MLPProbe, Probe
-from bauta.errors import UsageError
+from bauta.attacks.attributes.transfer import TransferProbe
+from bauta.errors import ShapeError, UsageError
 from bauta.metrics.attribute import blind_error
 from bauta.pipeline import Pipeline
 from bauta.protections import PMT
@@ -178,12 +179,39 @@ def test_the_linear_map_is_scikit_learns() -> None:
 
 def test_the_penalty_is_the_one_that_reads_the_held_out_rows_best() -> None:
     g = torch.Generator().manual_seed(0)
+    rows, held = torch.randn(60, 30, generator=g), torch.randn(60, 30, generator=g)
+    noise = [torch.randint(2, (60,), generator=g) for _ in range(2)]
+    signs = [(part[:, 0] > 0).long() for part in (rows, held)]
     loss = torch.nn.functional.cross_entropy
-    rows, labels = torch.randn(40, 30, generator=g), torch.randint(2, (40,), generator=g)
-    held, held_labels = torch.randn(40, 30, generator=g), torch.randint(2, (40,), generator=g)
-    best = best_linear(rows, labels, held, held_labels, 2, loss, (10.0, 1e-3))
-    everything = linear(torch.cat([rows, held]), torch.cat([labels, held_labels]), 2, loss, 10.0)
-    assert torch.allclose(best.weight, everything.weight), "noise is best read by the stiffest"
+    assert best_penalty(rows, noise[0], held, noise[1], 2, loss, (10.0, 1e-2)) == 10, "noise is best not read at all"
+    assert best_penalty(rows, signs[0], held, signs[1], 2, loss, (10.0, 1e-2)) == 1e-2
+
+
+def test_a_network_that_learns_nothing_more_stays_the_linear_map() -> None:
+    """Its second part begins at nothing, and an epoch that reads the held-out rows worse is not kept."""
+    rows = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    line, last = torch.nn.Linear(4, 2), torch.nn.Linear(3, 2)
+    both = Beside(line, torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()), last)
+    assert torch.equal(both(rows), line(rows))
+    target = line(rows).argmax(1)
+    wrong = 1 - target
+    kept = train(both, rows, wrong, rows, target, torch.nn.functional.cross_entropy, epochs=2, rate=1e-1, decay=0.0)
+    with torch.no_grad():
+        assert torch.equal(kept(rows), line(rows))
+        assert (kept(rows).argmax(1) == target).all()
+
+
+def test_a_transfer_probe_reads_pictures_through_its_own_recognizer() -> None:
+    pipeline, own = Pipeline(tiny.recognizer()), tiny.recognizer("own", seed=7)
+    probe = TransferProbe("gender", own, cut=3, components=24, width=64, epochs=40)
+    assert probe.knowledge.sees is Stage.IMAGES
+    logits, labels = guessed(probe, pipeline)
+    assert (logits.argmax(1) == labels).float().mean() > 0.8
+    features = own.at_cut(3).features(VICTIMS.images[:2])
+    assert torch.allclose(probe._rows(VICTIMS.images[:2]), features, atol=1e-5)
+    assert repr(probe) == "TransferProbe('gender', 'own', cut=3, seed=0)"
+    with pytest.raises(ShapeError, match="MLPProbe"):
+        probe._rows(torch.rand(2, 16))
 
 
 @pytest.mark.mirror

@@ -67,7 +67,7 @@ def linear(rows: Tensor, target: Tensor, outputs: int, loss: Loss, penalty: floa
     return reader.float().requires_grad_(False)
 
 
-def best_linear(
+def best_penalty(
     rows: Tensor,
     target: Tensor,
     held: Tensor,
@@ -75,11 +75,24 @@ def best_linear(
     outputs: int,
     loss: Loss,
     penalties: Sequence[float],
-) -> nn.Linear:
-    """`linear` on all rows, at the penalty that reads the held-out rows best when they are left out."""
+) -> float:
+    """The penalty at which `linear`, learned on `rows`, reads the held-out rows best."""
     costs = [float(loss(linear(rows, target, outputs, loss, p)(held), held_target)) for p in penalties]
-    best = penalties[min(range(len(costs)), key=costs.__getitem__)]
-    return linear(torch.cat([rows, held]), torch.cat([target, held_target]), outputs, loss, best)
+    return penalties[min(range(len(costs)), key=costs.__getitem__)]
+
+
+class Beside(nn.Module):
+    """The sum of what two networks make of the same rows; the second begins by adding nothing."""
+
+    def __init__(self, first: nn.Module, second: nn.Sequential, last: nn.Linear) -> None:
+        super().__init__()
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.first, self.second, self.last = first, second, last
+
+    def forward(self, rows: Tensor) -> Tensor:
+        both: Tensor = self.first(rows) + self.last(self.second(rows))
+        return both
 
 
 def train(
@@ -95,14 +108,14 @@ def train(
     decay: float,
     vary: Callable[[Tensor], Tensor] = lambda rows: rows,
 ) -> nn.Module:
-    """The network as it was after the epoch that read the held-out rows best (AdamW, one cycle of the rate).
+    """The network as it was when it read the held-out rows best: before, or after an epoch (AdamW, one cycle of rates).
 
     vary: changes a batch in ways that leave its labels true.
     """
     steps = -(-len(rows) // min(64, max(16, len(rows) // 16)))  # few faces: smaller batches, so that steps suffice
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps, pct_start=0.2)
-    best, kept = torch.inf, copy.deepcopy(network.state_dict())
+    best, kept = float(loss(read(network, held), held_target)), copy.deepcopy(network.state_dict())
     for _ in range(epochs):
         network.train()
         for chosen in torch.randperm(len(rows)).chunk(steps):

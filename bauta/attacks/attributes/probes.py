@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bauta.attacks.attributes.learning import Loss, Projection, best_linear, pooled, read, train
+from bauta.attacks.attributes.learning import Beside, Loss, Projection, best_penalty, linear, pooled, read, train
 from bauta.attacks.base import AttributeInference, Knowledge, Victim
 from bauta.errors import UsageError
 from bauta.faces import split_by_identity
@@ -36,7 +36,7 @@ class Task(NamedTuple):
 
 
 class Probe(AttributeInference):
-    """Base of the probes. `_learn` makes a reader of rows as `pooled` gives them.
+    """Base of the probes. `_learn` makes a reader of rows as `_rows` gives them.
 
     attribute: a name in `Faces.attributes`; unlabelled faces are left out, "age" is a quantity in years and the others
     are classes, which weigh the same however many faces each has. What regularizes is chosen on a part of the public
@@ -63,7 +63,7 @@ class Probe(AttributeInference):
         outputs, loss = fitted._prepare(known.attributes[self.attribute])
         targets = [fitted._target(part.attributes[self.attribute]) for part in (learned, held)]
         with seeded(self.seed):
-            rows = [_observed(part, victim) for part in (learned, held)]
+            rows = [self._observed(part, victim) for part in (learned, held)]
             fitted.reader_ = self._learn(Task(rows[0], targets[0], rows[1], targets[1], outputs, loss))
         return fitted
 
@@ -90,12 +90,19 @@ class Probe(AttributeInference):
     def __call__(self, leak: Tensor, victim: Victim) -> Tensor:
         if not hasattr(self, "reader_"):
             raise UsageError(f"{self!r} is untrained; call fit with public faces first.")
-        guess = torch.cat([read(self.reader_, pooled(some)) for some in torch.split(leak, 256)])
+        guess = torch.cat([read(self.reader_, self._rows(some)) for some in torch.split(leak, 64)])
         if self.attribute in QUANTITIES:
             return guess * self.scale_ + self.center_
         unseen = torch.ones(guess.shape[1], dtype=torch.bool)
         unseen[list(self.classes_)] = False
         return torch.where(unseen, guess.amin(1, keepdim=True) - 1, guess)
+
+    def _rows(self, leak: Tensor) -> Tensor:
+        """The leak as the reader takes it, (B, C, h, w)."""
+        return pooled(leak)
+
+    def _observed(self, faces: Faces, victim: Victim) -> Tensor:
+        return torch.cat([self._rows(victim.observe(batch.images)) for batch in faces.batches(64)])
 
     def _labelled(self, public: Faces | None) -> Faces:
         if public is None:
@@ -127,12 +134,13 @@ class LogisticProbe(Probe):
     def _learn(self, task: Task) -> nn.Module:
         projection = Projection(task.rows, self.components)
         rows, held = projection(task.rows), projection(task.held)
-        reader = best_linear(rows, task.target, held, task.held_target, task.outputs, task.loss, PENALTIES)
-        return nn.Sequential(projection, reader)
+        penalty = best_penalty(rows, task.target, held, task.held_target, task.outputs, task.loss, PENALTIES)
+        everything = torch.cat([rows, held]), torch.cat([task.target, task.held_target])
+        return nn.Sequential(projection, linear(*everything, task.outputs, task.loss, penalty))
 
 
 class MLPProbe(Probe):
-    """A network of two hidden layers on principal components.
+    """A network of two hidden layers on principal components, beside the linear map that reads them best.
 
     components: at most so many. width: of the hidden layers.
     """
@@ -147,23 +155,20 @@ class MLPProbe(Probe):
     def _learn(self, task: Task) -> nn.Module:
         projection = Projection(task.rows, self.components)
         rows, held = projection(task.rows), projection(task.held)
-        width = self.width
-        network = nn.Sequential(
-            nn.Dropout(0.2),
-            nn.Linear(rows.shape[1], width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(width, width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(width, task.outputs),
+        penalty = best_penalty(rows, task.target, held, task.held_target, task.outputs, task.loss, PENALTIES)
+        network = Beside(
+            linear(rows, task.target, task.outputs, task.loss, penalty),
+            nn.Sequential(nn.Dropout(0.2), *_layer(rows.shape[1], self.width), *_layer(self.width, self.width)),
+            nn.Linear(self.width, task.outputs),
         )
         reader = train(
             network, rows, task.target, held, task.held_target, task.loss, epochs=self.epochs, rate=2e-3, decay=1e-2
         )
         return nn.Sequential(projection, reader)
+
+
+def _layer(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(0.5)]
 
 
 class CNNProbe(Probe):
@@ -219,10 +224,6 @@ def _moved(rows: Tensor) -> Tensor:
         return rows
     down, right = torch.randint(0, 2 * room + 1, (2,)).tolist()
     return F.pad(rows, [room] * 4, mode="reflect")[..., down : down + height, right : right + width]
-
-
-def _observed(faces: Faces, victim: Victim) -> Tensor:
-    return torch.cat([pooled(victim.observe(batch.images)) for batch in faces.batches(64)])
 
 
 def _weighted(labels: Tensor, outputs: int) -> Loss:
