@@ -172,7 +172,8 @@ def promise_violations(files: dict[str, str]) -> list[str]:
                 found.append(f"{where} lets numpy unpickle")
             if called in ("eval", "exec"):
                 found.append(f"{where} calls {called}")
-            if called in ("torch.manual_seed", "np.random.seed", "numpy.random.seed", "random.seed") and name not in SEEDS:
+            world = ("torch.manual_seed", "np.random.seed", "numpy.random.seed", "random.seed")
+            if called in world and name not in SEEDS:
                 found.append(f"{where} seeds the world with {called}; draw from an explicit generator")
             if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda" and not called.startswith("torch."):
                 found.append(f"{where} calls .cuda(); the device follows the input")

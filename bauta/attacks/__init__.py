@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bauta.attacks.attributes.foreign import ForeignEstimator
+from bauta.attacks.attributes.probes import CNNProbe, LogisticProbe, MLPProbe
+from bauta.attacks.attributes.transfer import TransferProbe
 from bauta.attacks.base import (
     Access,
     Attack,
@@ -17,11 +20,32 @@ from bauta.attacks.base import (
 )
 from bauta.attacks.client_holder import ClientHolder
 from bauta.attacks.purify import FILTERS, Purify
+from bauta.attacks.reconstruction.denoiser import Denoiser
+from bauta.attacks.reconstruction.inversion import Inversion
+from bauta.attacks.reconstruction.recface import RecFace
+from bauta.attacks.reconstruction.unsplit import UnSplit
 from bauta.attacks.reidentification.comparison import Comparison
 from bauta.attacks.reidentification.foreign import ForeignRecognizer
+from bauta.attacks.reidentification.linkage import Linkage
 from bauta.attacks.via import Via
 
-ALL = (ForeignRecognizer, ClientHolder, Comparison, Purify, Via)
+ALL = (
+    ForeignRecognizer,
+    ClientHolder,
+    Comparison,
+    Linkage,
+    Purify,
+    Via,
+    RecFace,
+    Denoiser,
+    Inversion,
+    UnSplit,
+    ForeignEstimator,
+    LogisticProbe,
+    MLPProbe,
+    CNNProbe,
+    TransferProbe,
+)
 
 __all__ = [
     "ALL",
@@ -29,16 +53,26 @@ __all__ = [
     "Access",
     "Attack",
     "AttributeInference",
+    "CNNProbe",
     "ClientHolder",
     "Comparison",
+    "Denoiser",
+    "ForeignEstimator",
     "ForeignRecognizer",
     "Guess",
+    "Inversion",
     "Knowledge",
     "Knows",
+    "Linkage",
+    "LogisticProbe",
+    "MLPProbe",
     "Purify",
+    "RecFace",
     "Reconstruction",
     "Reidentification",
     "Relayed",
+    "TransferProbe",
+    "UnSplit",
     "Via",
     "Victim",
     "Wrapper",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from bauta.errors import ShapeError, check_shape
 from bauta.metrics.base import Metric
+from bauta.ops.similarity import WINDOW, structural_similarity
 from bauta.types import Images
-
-WINDOW, SIGMA = 11, 1.5
-C1, C2 = 0.01**2, 0.03**2
 
 
 def _check_pair(guess: Images, truth: Images) -> None:
@@ -36,19 +33,7 @@ def ssim(guess: Images, truth: Images) -> Tensor:
     _check_pair(guess, truth)
     if min(guess.shape[-2:]) < WINDOW:
         raise ShapeError(f"SSIM needs pictures of at least {WINDOW} x {WINDOW}, got {tuple(guess.shape[-2:])}.")
-    place = torch.arange(WINDOW, device=guess.device, dtype=guess.dtype) - WINDOW // 2
-    line = torch.exp(-place.square() / (2 * SIGMA**2))
-    line = line / line.sum()
-
-    def mean(x: Tensor) -> Tensor:
-        rows = F.conv2d(x, line.view(1, 1, -1, 1).expand(3, -1, -1, -1), groups=3)
-        return F.conv2d(rows, line.view(1, 1, 1, -1).expand(3, -1, -1, -1), groups=3)
-
-    a, b = guess, truth
-    ma, mb = mean(a), mean(b)
-    va, vb, vab = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
-    similarity = (2 * ma * mb + C1) * (2 * vab + C2) / ((ma * ma + mb * mb + C1) * (va + vb + C2))
-    return similarity.mean((1, 2, 3))
+    return structural_similarity(guess, truth)
 
 
 def psnr(guess: Images, truth: Images) -> Tensor:

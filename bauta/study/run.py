@@ -4,151 +4,155 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bauta import zoo
-from bauta.attacks.base import Reidentification, Victim
+from bauta.attacks.base import Attack, Guess, Knows, Reidentification, Victim
 from bauta.errors import BautaError, UsageError
 from bauta.faces import Pairs
-from bauta.metrics import SSIM, auc, best_threshold, bootstrap, pmt_accuracy, rank1, srra, tar_at_far
-from bauta.metrics.base import Interval
+from bauta.metrics import PSNR, SSIM, srra
+from bauta.metrics.base import Metric
+from bauta.metrics.image import cosine
 from bauta.pipeline import Pipeline, System
+from bauta.study.attributes import judge_attributes
+from bauta.study.judge import FAR, Ledger, judge_pictures, judge_templates, srra_lines
 from bauta.study.records import Row
-from bauta.types import Faces, Stage, Templates
+from bauta.study.views import BATCH, Views
+from bauta.types import Faces, Stage
 
-RANKED = 200
-FAR = 0.01
+__all__ = ["FAR", "refuse_overlap", "run", "seed_everything"]
+
+OF_PICTURES = " of the reconstructions"
+
+# (attack, what it may know, whose device it was fitted to) -> the fitted attack
+Fits = MutableMapping[tuple[object, ...], Attack]
 
 
 def run(
     systems: Mapping[str, System],
-    attacks: Sequence[Reidentification],
+    attacks: Sequence[Attack],
     public: Faces | None,
-    victims: Pairs,
+    victims: Pairs | Faces,
     seed: int,
     *,
     skip: Collection[str] = (),
+    judge: Reidentification | None = None,
+    measures: Sequence[Metric] = (SSIM, PSNR),
+    fits: Fits | None = None,
+    show: Callable[[str, Tensor, Faces], None] | None = None,
 ) -> Iterator[Row]:
-    """Every system under every attack, on a verification protocol: first the system's own utility, then the attacks.
+    """Every system under every attack: first the system's own utility, then the attacks, each judged by its guess.
 
-    The first picture of a pair passes the probe's pipeline, both pass the gallery's. public: the attacker's faces; they
-    may share no identity with the victims. skip: cells that are not to be run again. A cell that fails is a row that
-    says why. Raises `UsageError` for shared identities.
+    victims: a verification protocol, whose first pictures pass the probe's pipeline and all of them the gallery's; or
+    faces alone, for attributes and reconstruction. public: the attacker's faces; they may share no identity with the
+    victims. skip: cells that are not to be run again. judge: the independent recognizer that reads reconstructions.
+    measures: how near a reconstruction is to the original. fits: where fitted attacks are kept; an unaware attack is
+    fitted once for all protections of one device. show is told each cell that gave pictures, with them and the
+    originals. A cell that fails is a row that says why. Raises `UsageError` for shared identities.
     """
-    refuse_overlap(public, victims.faces)
+    refuse_overlap(public, victims.faces if isinstance(victims, Pairs) else victims)
     galleries: dict[Pipeline, dict[Stage, Tensor]] = {}  # systems often share one
+    fits = {} if fits is None else fits
     for name, system in systems.items():
         views = Views(system, victims, galleries.setdefault(system.gallery, {}))
         cell = f"{name} / utility"
         if cell not in skip:
             seed_everything(seed, cell)
-            yield from _judge(
-                Row(cell, name, "utility", "the authorized recognizer", "", None, private_when="", seed=seed),
-                views.probe(Stage.TEMPLATES),
-                views.gallery(Stage.TEMPLATES),
-                victims,
-                zoo.threshold(system.gallery.recognizer.name),
-            )
-            pictures, originals = views.probe(Stage.IMAGES), victims.faces[views.probes].images
-            alike = bootstrap(_mean, SSIM(pictures, originals))
-            yield _filled(Row(cell, name, "attack", "a viewer", "SSIM", None, seed=seed), alike)
+            blank = Row(cell, name, "utility", "the authorized recognizer", "", None, private_when="", seed=seed)
+            yield from utility(blank, views)
+            viewer = Row(cell, name, "attack", "a viewer", "", None, seed=seed)
+            pictures, originals = views.probe(Stage.IMAGES), views.protected.images
+            yield Ledger(viewer, views.groups).mean("SSIM", SSIM(pictures, originals))
+            if show is not None:
+                show(cell, pictures, views.protected)
         for attack in attacks:
-            cell = f"{name} / {attack!r} / {attack.knowledge.knows.name}"
+            cell = cell_of(name, attack)
             if cell in skip:
                 continue
             seed_everything(seed, cell)
-            blank = Row(cell, name, "attack", repr(attack), "", None, knows=attack.knowledge.knows.name, seed=seed)
+            knows = attack.knowledge.knows.name
+            blank = Row(cell, name, "attack", repr(attack), "", None, knows=knows, seed=seed)
             try:
                 victim = Victim(system.probe, attack.knowledge)
-                fitted = attack.fit(public, victim)
-                stage = attack.knowledge.sees
-                probes = fitted(views.probe(stage), victim)
-                gallery = views.references(fitted, victim)
-                yield from _judge(blank, probes, gallery, victims, fitted.threshold)
+                key = fit_key(attack, system.probe)
+                fitted = fits[key] = fits[key] if key in fits else attack.fit(public, victim)
+                guess = fitted(views.probe(attack.knowledge.sees), victim)
+                if show is not None and attack.guesses is Guess.IMAGES:
+                    show(cell, guess, views.protected)
+                yield from list(judged(blank, fitted, guess, victim, views, judge, measures))
             except BautaError as error:
-                yield Row(**{**blank.__dict__, "metric": "failed", "note": str(error)})
+                yield replace(blank, metric="failed", note=str(error))
 
 
-class Views:
-    """What a system shows of the victims at each stage, computed once; gallery holds what is known of that side."""
-
-    def __init__(self, system: System, victims: Pairs, gallery: dict[Stage, Tensor]) -> None:
-        self.system, self.faces = system, victims.faces
-        self.probes = torch.unique(victims.first)
-        self._probe: dict[Stage, Tensor] = {}
-        self._gallery = gallery
-        self._reader: Reidentification | None = None
-        self._references = torch.empty(0)
-
-    def probe(self, stage: Stage) -> Tensor:
-        """Rows for the distinct first pictures (`probes`)."""
-        return _view(self._probe, self.system.probe, stage, self.faces[self.probes])
-
-    def gallery(self, stage: Stage) -> Tensor:
-        """Rows for all pictures of the protocol."""
-        return _view(self._gallery, self.system.gallery, stage, self.faces)
-
-    def references(self, attack: Reidentification, victim: Victim) -> Templates:
-        """The attacker's templates of the gallery; purifiers in front of one attack share them."""
-        reader = attack.reference
-        if self._reader is not reader:
-            self._reader, self._references = reader, reader(self.gallery(attack.knowledge.sees), victim)
-        return self._references
+def cell_of(system: str, attack: Attack) -> str:
+    """The key of what one attack does to one system."""
+    sees = attack.knowledge.sees
+    elsewhere = "" if sees is type(attack).default_knowledge.sees else f" at {sees.value}"
+    return f"{system} / {attack!r}{elsewhere} / {attack.knowledge.knows.name}"
 
 
-def _view(seen: dict[Stage, Tensor], pipeline: Pipeline, stage: Stage, faces: Faces) -> Tensor:
-    if stage not in seen:
-        with torch.no_grad():
-            seen[stage] = torch.cat([pipeline.at(stage, batch) for batch in faces.batches(64)])
-    return seen[stage]
+def fit_key(attack: Attack, pipeline: Pipeline) -> tuple[object, ...]:
+    """What fitting depends on: an unaware attacker has the bare device alone, whatever protects it later."""
+    device = pipeline.bare().recognizer if attack.knowledge.knows is Knows.NOTHING else pipeline
+    return repr(attack), attack.knowledge, device
 
 
-def _judge(blank: Row, probes: Templates, gallery: Templates, victims: Pairs, threshold: float | None) -> Iterator[Row]:
-    _, place = torch.unique(victims.first, return_inverse=True)
-    first, second, same = victims.first, victims.second, victims.same
-    probe = probes[place]
-    own, pair = (probe * gallery[first]).sum(1), (probe * gallery[second]).sum(1)
-    clean = (gallery[first] * gallery[second]).sum(1)
-    line = best_threshold(clean, same) if threshold is None else threshold
-    who = victims.faces.identity
-    groups = None if who is None else who[first]
-
-    def row(metric: str, interval: Interval, private_when: str = "low", note: str = "") -> Row:
-        good = "" if blank.role == "utility" else private_when
-        return _filled(Row(**{**blank.__dict__, "metric": metric, "private_when": good, "note": note}), interval)
-
-    def rate(name: str, hits: Tensor, chosen: Tensor | None = None) -> Row:
-        rows = slice(None) if chosen is None else chosen
-        picked = None if groups is None else groups[rows]
-        return row(name, bootstrap(_mean, hits[rows].float(), groups=picked), note=f"threshold {line:.3f}")
-
-    yield rate("accuracy (Eq. 10)", pmt_accuracy(own, pair, same, line))
-    yield rate("accuracy on the clean pairs", pmt_accuracy(torch.ones_like(own), clean, same, line))
-    yield rate("accepted as itself", srra(own, line))
-    yield rate("accepted as the same person", pair > line, same)
-    yield rate("accepted as a stranger", pair > line, ~same)
-    yield row("cosine to itself", bootstrap(_mean, own, groups=groups))
-    yield row("AUC", bootstrap(auc, pair, same, groups=groups))
-    yield row(f"TAR@FAR={FAR:g} recalibrated", bootstrap(_tar, pair, same, groups=groups))
-    yield from _ranks(row, probe, gallery, victims)
-
-
-def _ranks(row: Callable[..., Row], probe: Templates, gallery: Templates, victims: Pairs) -> Iterator[Row]:
-    """Rank-1 among the first `RANKED` people with a genuine pair: probe its first picture, enroll its second."""
-    who = victims.faces.identity
-    if who is None:
+def utility(blank: Row, views: Views) -> Iterator[Row]:
+    """What the authorized recognizer makes of the system's templates."""
+    probes, gallery = views.probe(Stage.TEMPLATES), views.gallery(Stage.TEMPLATES)
+    threshold = zoo.threshold(views.system.gallery.recognizer.name)
+    if views.pairs is not None:
+        yield from judge_templates(blank, probes, gallery, views.pairs, threshold)
         return
-    chosen: dict[int, int] = {}
-    for index in victims.same.nonzero().flatten().tolist():
-        chosen.setdefault(int(who[victims.first[index]]), index)
-    rows = torch.tensor(list(chosen.values())[:RANKED])
-    people = who[victims.first[rows]]
-    hits = rank1(probe[rows], gallery[victims.second[rows]], people, people).float()
-    yield row("rank-1", bootstrap(_mean, hits), note=f"among {len(rows)} people, chance {1 / len(rows):.4f}")
+    own, ledger = cosine(probes, gallery), Ledger(blank, views.groups)
+    yield ledger.mean("cosine to itself", own)
+    if threshold is not None:
+        yield ledger.mean("accepted as itself", srra(own, threshold), note=f"threshold {threshold:.3f}")
+
+
+def judged(
+    blank: Row,
+    attack: Attack,
+    guess: Tensor,
+    victim: Victim,
+    views: Views,
+    judge: Reidentification | None,
+    measures: Sequence[Metric],
+) -> Iterator[Row]:
+    """A guess against the truth, by what it is."""
+    if attack.guesses is Guess.ATTRIBUTES:
+        name = str(getattr(attack, "attribute", ""))
+        labels = views.protected.attributes.get(name)
+        if labels is None:
+            known = ", ".join(views.faces.attributes) or "none"
+            raise UsageError(f"{attack!r} infers {name!r}, but the victims' known attributes are {known}.")
+        clean = attack(views.bare(attack.knowledge.sees), victim)
+        yield from judge_attributes(blank, name, guess, clean, labels, views.groups)
+        return
+    if attack.guesses is Guess.TEMPLATES:
+        if views.pairs is None:
+            raise UsageError(f"{attack!r} links pictures, so it is judged on pairs; these victims are faces alone.")
+        references = views.references(attack, victim)
+        yield from judge_templates(blank, guess, references, views.pairs, getattr(attack, "threshold", None))
+        return
+    recognizer = views.system.gallery.recognizer
+    lines = srra_lines(zoo.threshold(recognizer.name), views.gallery(Stage.TEMPLATES), views.faces.identity)
+
+    def embed(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([recognizer.embed(batch) for batch in torch.split(images, BATCH)])
+
+    yield from judge_pictures(blank, guess, views.protected.images, views.groups, measures, embed, lines)
+    if judge is not None and views.pairs is not None:
+        references = judge(views.gallery(Stage.IMAGES), victim)
+        yield from judge_templates(
+            blank, judge(guess, victim), references, views.pairs, judge.threshold, suffix=OF_PICTURES
+        )
 
 
 def refuse_overlap(public: Faces | None, victims: Faces) -> None:
@@ -170,16 +174,3 @@ def seed_everything(seed: int, cell: str) -> None:
     random.seed(number)
     np.random.seed(number)  # noqa: NPY002 - attacks of others may draw from it
     torch.manual_seed(number)
-
-
-def _filled(row: Row, interval: Interval) -> Row:
-    values = {"value": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
-    return Row(**{**row.__dict__, **values})
-
-
-def _mean(values: Tensor) -> float:
-    return float(values.mean())
-
-
-def _tar(scores: Tensor, same: Tensor) -> float:
-    return tar_at_far(scores, same, FAR)

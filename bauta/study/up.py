@@ -47,7 +47,9 @@ def up_rows(
     models: each Dist(m_i, m_i) as a metric of two pictures that is high where they say different things of the face.
     noises: standard deviations of white noise on the pictures, in units of [0, 1]; with `restore`, which turns features
     into the pictures that the models read (Figure 9), of noise on the features, relative to their own deviation.
-    thresholds: kappa. Intervals come from resampling people. Raises `UsageError` without a model.
+    thresholds: kappa. Beside the first term stands how often x~ is accepted as somebody else's x: noise drives all
+    templates together, and a recognizer that accepts everybody counts as useful in Eq. 9. Intervals come from
+    resampling people. Raises `UsageError` without a model.
     """
     if not models:
         raise UsageError("UP needs at least one privacy-infringing model, for its second term; got none.")
@@ -58,7 +60,8 @@ def up_rows(
             continue
         seed_everything(seed, cell)
         ours, theirs = disturbed(system, stage, noise, seed)
-        own = cosine(_seen(ours, Stage.TEMPLATES, faces), _seen(theirs, Stage.TEMPLATES, faces))
+        probes, references = (_seen(pipeline, Stage.TEMPLATES, faces) for pipeline in (ours, theirs))
+        own, other = cosine(probes, references), cosine(probes, references[strangers(faces)])
         shown = [_seen(pipeline, stage, faces) for pipeline in (ours, theirs)]
         pictures = shown if restore is None else [_in_batches(restore, leak) for leak in shown]
         distances = [_distances(model, *pictures) for model in models]
@@ -76,7 +79,17 @@ def up_rows(
         for kappa in thresholds:
             accepted = (own > kappa).float()
             yield ledger.mean(term("utility", stage, noise, kappa), accepted, "high")
+            yield ledger.mean(term("strangers", stage, noise, kappa), (other > kappa).float(), "low")
             yield ledger.mean(term("UP", stage, noise, kappa), accepted + privacy, "high")
+
+
+def strangers(faces: Faces) -> Tensor:
+    """(B,) for each face the next one of somebody else, round the end; itself where there is nobody else."""
+    number = len(faces)
+    who = torch.arange(number) if faces.identity is None else faces.identity
+    after = (torch.arange(number)[:, None] + torch.arange(1, number + 1)) % number
+    first = (who[after] != who[:, None]).float().argmax(1)
+    return after[torch.arange(number), torch.where((who[after] != who[:, None]).any(1), first, number - 1)]
 
 
 def term(what: str, stage: Stage, *at: float) -> str:

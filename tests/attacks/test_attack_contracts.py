@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import pytest
 import tiny
@@ -14,17 +15,28 @@ from bauta.attacks import (
     ALL,
     Attack,
     ClientHolder,
+    CNNProbe,
     Comparison,
+    Denoiser,
+    ForeignEstimator,
     ForeignRecognizer,
     Guess,
+    Inversion,
     Knowledge,
     Knows,
+    Linkage,
+    LogisticProbe,
+    MLPProbe,
     Purify,
+    RecFace,
     Reconstruction,
+    TransferProbe,
+    UnSplit,
     Via,
     Victim,
 )
 from bauta.errors import BeyondKnowledge
+from bauta.estimators import Estimator
 from bauta.pipeline import Pipeline
 from bauta.protections import PMT
 from bauta.types import Faces, Images, Stage
@@ -44,6 +56,18 @@ class Means(Reconstruction):
         return leak.flatten(1).mean(1).sigmoid()[:, None, None, None].expand(-1, 3, tiny.SIDE, tiny.SIDE)
 
 
+class Brightness(Estimator):
+    """Bright faces are of one class."""
+
+    name = "brightness"
+    paper = "none"
+    classes: ClassVar[Mapping[str, tuple[str, ...]]] = {"gender": ("male", "female")}
+
+    def forward(self, images: Images) -> dict[str, Tensor]:
+        bright = images.mean((1, 2, 3))
+        return {"gender": torch.stack([1 - bright, bright], 1)}
+
+
 # How to make one of each, where it needs something or its defaults take long.
 MADE: dict[str, Callable[[], Attack]] = {
     "ForeignRecognizer": lambda: ForeignRecognizer(READER),
@@ -51,6 +75,16 @@ MADE: dict[str, Callable[[], Attack]] = {
     "Comparison": Comparison,
     "Purify": lambda: Purify(ForeignRecognizer(READER), "blur 1"),
     "Via": lambda: Via(Means(), ForeignRecognizer(READER)),
+    "Linkage": lambda: Linkage(READER, epochs=1),
+    "RecFace": lambda: RecFace(steps=2, batch_size=4, width=0.25),
+    "Denoiser": lambda: Denoiser(steps=2, batch_size=4, width=0.25),
+    "Inversion": lambda: Inversion(steps=2, side=tiny.SIDE),
+    "UnSplit": lambda: UnSplit(rounds=1, steps=1, side=tiny.SIDE),
+    "ForeignEstimator": lambda: ForeignEstimator("gender", Brightness()),
+    "LogisticProbe": lambda: LogisticProbe("gender", components=4),
+    "MLPProbe": lambda: MLPProbe("gender", components=4, width=4, epochs=1),
+    "CNNProbe": lambda: CNNProbe("gender", width=4, epochs=1),
+    "TransferProbe": lambda: TransferProbe("gender", READER, cut=2, components=4, width=4, epochs=1),
 }
 EACH = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 

@@ -15,7 +15,7 @@ from bauta.pipeline import Pipeline, System
 from bauta.protections import PMT
 from bauta.study.found import Found
 from bauta.study.tables.noise import models, noises, thresholds, traded
-from bauta.study.up import up_rows
+from bauta.study.up import strangers, up_rows
 from bauta.types import Faces, Stage
 
 FAR_APART = Metric("mean difference", lambda a, b: (a - b).abs().mean((1, 2, 3)), "high")
@@ -112,6 +112,20 @@ def test_several_models_are_averaged_and_named(system: System, faces: Faces) -> 
     both = traded(found, "s", "privacy", Stage.IMAGES, 0.1)
     assert both is not None
     assert both.value == pytest.approx(sum(i.value for i in alone if i) / 2)
+
+
+def test_strangers_are_other_people_under_the_same_noise(system: System, faces: Faces) -> None:
+    assert faces.identity is not None
+    assert strangers(faces).tolist() == [2, 2, 4, 4, 6, 6, 0, 0]  # two pictures of each of four people
+    assert strangers(Faces(faces.images)).tolist() == [1, 2, 3, 4, 5, 6, 7, 0]
+    assert strangers(Faces(faces.images[:3], torch.tensor([5, 5, 5]))).tolist() == [0, 1, 2]
+    clean = System(system.gallery, system.gallery)
+    found = Found(up_rows("bare", clean, faces, [0.0], [0.6], [FAR_APART], SEED))
+    templates = system.gallery.templates(faces)
+    accepted = [float(templates[i] @ templates[j]) > 0.6 for i, j in enumerate([2, 2, 4, 4, 6, 6, 0, 0])]
+    rate = traded(found, "bare", "strangers", Stage.IMAGES, 0.0, 0.6)
+    assert rate is not None
+    assert rate.value == sum(accepted) / 8
 
 
 def test_cells_that_are_done_are_not_run_again(system: System, faces: Faces) -> None:

@@ -70,12 +70,11 @@ def pmt_parameters(settings: Settings, quick: bool) -> Iterator[Row]:
     Expected: a start that holds the face (blur) leaves the face; at the shallow cut nothing else matters, because
     foreign recognizers read every picture; at the embedding they read next to none, except with layer aggregation,
     which matches the shallow layers too and so brings the face back, and the options decide what survives a service.
-    quick: one other choice for each option, ours at the embedding and the paper's at the shallow cut, with a quarter of
-    the steps.
+    quick: around our defaults at the embedding alone, one other choice for each option, a quarter of the steps.
     """
     few = settings.few(200, QUICK_FACES if quick else None)
-    places = [(base, cut) for cut in (SHALLOW, None) for base in BASES]
-    for base, cut in [("the paper's", SHALLOW), ("ours", None)] if quick else places:
+    places = [(base, cut) for base in reversed(BASES) for cut in (SHALLOW, None)]
+    for base, cut in places[-1:] if quick else places:
         recognizer = network(cut)
         for varied, pmt in variants(few, base, quick):
             choices = choices_of(pmt)

@@ -26,10 +26,11 @@ def robustness_tables(rows: Iterable[Row]) -> list[Table]:
             "figure-8",
             f"Figure 8: utility and privacy by noise on the pictures, at kappa {KAPPA:g}",
             f"UP is utility plus privacy (Eq. 9); privacy is {made}: how different the pictures are, whoever they "
-            "show. Beside it what it leaves out: the highest AUC of any foreign recognizer, raw or purified, and that "
-            "of the client's holder. The paper's curves have no numbers. verdict: UP against the clean pictures' under "
-            "the same noise, which the paper has lower from 0 to 0.2; and the clean pictures' utility at 0.2, which it "
-            "has almost at 0.",
+            "show. strangers: how often the authorized recognizer accepts somebody else under the same noise, at the "
+            "same threshold; where that is often, its utility is none. Beside it what UP leaves out: the highest AUC "
+            "of any foreign recognizer, raw or purified, and that of the client's holder. The paper's curves have no "
+            "numbers. verdict: UP against the clean pictures' under the same noise, which the paper has lower from 0 "
+            "to 0.2; and the clean pictures' utility at 0.2, which it has almost at 0.",
             [line(found, s, noise, Stage.IMAGES) for s in systems for noise in noises(found, s, Stage.IMAGES)],
             3,
         ),
@@ -83,6 +84,7 @@ def line(found: Found, system: str, noise: float, stage: Stage) -> Cells:
     up = traded(found, system, "UP", stage, noise, KAPPA)
     cells = whose(found, system, noise) | {
         "utility": traded(found, system, "utility", stage, noise, KAPPA),
+        "strangers": traded(found, system, "strangers", stage, noise, KAPPA),
         "privacy": traded(found, system, "privacy", stage, noise),
         "UP": up,
         "cosine": traded(found, system, "cosine", stage, noise),

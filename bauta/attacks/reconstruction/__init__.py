@@ -1,0 +1,1 @@
+"""Attacks that bring the picture back."""

@@ -1,0 +1,1 @@
+"""Networks that make pictures out of leaks, and how they are trained."""

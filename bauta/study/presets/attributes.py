@@ -1,0 +1,122 @@
+"""`pmt-attributes`: age, gender, race and emotion out of protected pictures (Table VIII, Figure 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bauta.attacks import (
+    Attack,
+    ClientHolder,
+    CNNProbe,
+    ForeignEstimator,
+    Knows,
+    LogisticProbe,
+    MLPProbe,
+    RecFace,
+    Via,
+)
+from bauta.errors import MissingData
+from bauta.faces import load_dataset, split_by_identity
+from bauta.pipeline import Pipeline, System
+from bauta.protections import WhiteNoise
+from bauta.recognizers import Recognizer
+from bauta.recognizers.folding import folded
+from bauta.study.presets.settings import Settings, stamped
+from bauta.study.presets.variants import SHALLOW, minimizer, network, protected
+from bauta.study.records import Row
+from bauta.study.run import run
+from bauta.types import Faces
+
+# Data set -> what is known of its faces; the first estimator of the zoo that reads it is the third party.
+LABELS = {"utkface": ("gender", "age", "race"), "lfw": ("gender", "emotion")}
+BASELINE = 0.3  # standard deviation of the paper's "x + noise"
+
+
+def pmt_attributes(settings: Settings, quick: bool) -> Iterator[Row]:
+    """PMT's Table VIII: what attribute readers make of protected pictures, third-party ones and our own probes.
+
+    UTKFace (age, gender, race) and LFW (gender, emotion), 400 victims of each; the CASIA network at the paper's shallow
+    cut and at the embedding: bare, pictures with noise of 0.3 (the paper's rival), PMT. Readers: the third-party
+    networks on the picture, and on RecFace's picture of the features; probes that an attacker trains on public faces,
+    a small CNN on pictures, and a linear and a nonlinear one on the features that the holder of the client's layers
+    computes; unaware (trained on clean faces) and aware (on 600 that he protects himself). The third parties may have
+    seen these faces; the probes have not, and they are the judge.
+
+    Expected: third-party networks and unaware probes fall to chance at both cuts; aware ones read the attributes at the
+    shallow cut nearly as off clean pictures, and whoever holds a deep client reads as much as an embedding tells. Two
+    to three quarters of an hour on two cores. quick: 40 victims, 150 public faces, gender alone.
+    """
+    for data, attributes in LABELS.items():
+        try:
+            public, victims = parts(settings, data, quick)
+        except MissingData as error:
+            yield Row(f"data {data}", data, "attack", "", "failed", None, note=str(error), seed=settings.seed)
+            continue
+        known = [name for name in attributes[: 1 if quick else None] if (victims.attributes[name] >= 0).any()]
+        for cut in (SHALLOW,) if quick else (SHALLOW, None):
+            recognizer = network(cut)
+            for protection, system in systems_at(settings, recognizer, quick).items():
+                name = f"{data}: {protection} {recognizer.name}@{recognizer.cut}"
+                facts = {"cut": recognizer.cut, "protection": protection, "data": data}
+                facts |= {"study": "pmt-attributes", "quick": quick}
+                for attribute in known:
+                    own = protection != "bare"
+                    for faces, attacks in (
+                        (public, unaware(attribute, quick)),
+                        (public[: 100 if quick else 600], aware(attribute, quick) if own else []),
+                    ):
+                        rows = seen(settings, name, system, attacks, faces, victims)
+                        yield from stamped(rows, **facts)
+
+
+def parts(settings: Settings, data: str, quick: bool) -> tuple[Faces, Faces]:
+    """Public faces and victims, no person (UTKFace: no file) among both."""
+    faces = load_dataset(data) if data == "utkface" else labelled(load_dataset(data))
+    public, victims = split_by_identity(faces, (0.7, 0.3), settings.seed)
+    return (public[:150], victims[:40]) if quick else (public, victims[:400])
+
+
+def labelled(faces: Faces) -> Faces:
+    """Those whose gender somebody has written down."""
+    return faces[faces.attributes["gender"] >= 0] if "gender" in faces.attributes else faces
+
+
+def systems_at(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[str, System]:
+    """Nothing, the paper's noise, PMT."""
+    quickly = folded(recognizer)
+    plain = Pipeline(quickly)
+    return {
+        "bare": System(plain, plain),
+        "noise": System(Pipeline(quickly, WhiteNoise(BASELINE, seed=settings.seed)), plain),
+        "PMT": protected(settings, recognizer, minimizer(settings, quick)),
+    }
+
+
+def third_party(attribute: str) -> list[Attack]:
+    """Somebody else's reader, where the zoo has one."""
+    return [] if attribute == "race" else [ForeignEstimator(attribute)]
+
+
+def unaware(attribute: str, quick: bool) -> list[Attack]:
+    """Readers that have never seen a protected picture."""
+    probes = [CNNProbe(attribute, epochs=1)] if quick else [CNNProbe(attribute)]
+    holder = [ClientHolder(LogisticProbe(attribute)), *([] if quick else [ClientHolder(MLPProbe(attribute))])]
+    drawn = [Via(RecFace(steps=60) if quick else RecFace(), reader) for reader in third_party(attribute)]
+    return [*third_party(attribute), *drawn, *probes, *holder]
+
+
+def aware(attribute: str, quick: bool) -> list[Attack]:
+    """The probes, trained on pictures that the attacker has protected himself."""
+    probes = [attack for attack in unaware(attribute, quick) if not isinstance(attack, ForeignEstimator | Via)]
+    return [attack.knowing(knows=Knows.SCHEME) for attack in probes]
+
+
+def seen(
+    settings: Settings, name: str, system: System, attacks: Sequence[Attack], public: Faces, victims: Faces
+) -> Iterator[Row]:
+    """One system under some readers, without the cells that are done."""
+    here = replace(settings, public=public)
+    yield from run(
+        {name: system}, attacks, here.public, victims, here.seed, skip=here.done, fits=here.fits, show=here.show
+    )
