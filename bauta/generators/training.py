@@ -73,7 +73,7 @@ def train(
         optimizer.step()
         schedule.step()
         if progress is not None:
-            progress(step, float(cost))
+            progress(step, float(cost.detach()))
     return network.eval().requires_grad_(False)
 
 

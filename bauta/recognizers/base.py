@@ -115,6 +115,11 @@ class Recognizer(nn.Module):
         """Names of the layers, in order: `layer_names()[cut - 1]` is the last one the client holds."""
         return [name for name, _ in self.layers.named_children()]
 
+    @property
+    def columns(self) -> tuple[int, int] | None:
+        """The half-open range of a picture's columns that the network looks at; None where it sees all."""
+        return next((part.columns for part in self.layers.modules() if isinstance(part, Preprocess)), None)
+
     def frozen(self) -> Self:
         """Self, in evaluation mode and without gradients for its weights: how every attack and study uses it."""
         return self.eval().requires_grad_(False)

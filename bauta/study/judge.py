@@ -20,6 +20,7 @@ RANKED = 200
 FAR = 0.01
 STRICT_FAR = 0.001
 PAPER_KAPPA = 0.2  # PMT's threshold for every model
+INSIDE = " of what the recognizer sees"
 
 
 class Ledger:
@@ -99,14 +100,22 @@ def judge_pictures(
     measures: Iterable[Metric],
     embed: Callable[[Images], Templates],
     lines: dict[str, float],
+    columns: tuple[int, int] | None = None,
 ) -> Iterator[Row]:
     """Reconstructions beside the originals: by `measures`, and by the recognizer that was attacked.
 
-    embed: its templates. lines: name -> threshold for the success rate of reconstruction attacks (SRRA).
+    embed: its templates. lines: name -> threshold for the success rate of reconstruction attacks (SRRA). columns: what
+    the recognizer looks at, if it is not all; no attacker who has its features can know the rest, so that the measures
+    of the part that it saw stand beside.
     """
     ledger = Ledger(blank, groups)
     for measure in measures:
         yield ledger.mean(measure.name, measure(pictures, truth), measure.private_when)
+    if columns is not None:
+        seen = slice(*columns)
+        for measure in measures:
+            inside = measure(pictures[..., seen], truth[..., seen])
+            yield ledger.mean(f"{measure.name}{INSIDE}", inside, measure.private_when)
     own = cosine(embed(pictures), embed(truth))
     yield ledger.mean("COS", own)
     for name, line in lines.items():

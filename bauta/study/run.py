@@ -147,7 +147,8 @@ def judged(
         with torch.no_grad():
             return torch.cat([recognizer.embed(batch) for batch in torch.split(images, BATCH)])
 
-    yield from judge_pictures(blank, guess, views.protected.images, views.groups, measures, embed, lines)
+    truth = views.protected.images
+    yield from judge_pictures(blank, guess, truth, views.groups, measures, embed, lines, recognizer.columns)
     if judge is not None and views.pairs is not None:
         references = judge(views.gallery(Stage.IMAGES), victim)
         yield from judge_templates(

@@ -90,6 +90,19 @@ def test_a_reconstruction_is_judged_as_by_hand(victims: Pairs) -> None:
     assert found["SSIM"].n == 6
 
 
+def test_what_the_recognizer_never_saw_is_left_out_of_the_measures_beside(victims: Pairs) -> None:
+    network = tiny.recognizer(cut=4)
+    network.layers.stem.input.columns = (1, 31)  # type: ignore[union-attr]
+    plain = Pipeline(network)
+    rows = list(run({"bare": System(plain, plain)}, [Darker()], None, victims, 0))
+    truth = victims.faces.images[::2]
+    inside = PSNR(truth[..., 1:31] / 2, truth[..., 1:31]).mean()
+    assert table(rows, "Darker()")["PSNR of what the recognizer sees"].value == pytest.approx(float(inside), abs=1e-4)
+    whole = Pipeline(tiny.recognizer(cut=4))
+    rows = list(run({"bare": System(whole, whole)}, [Darker()], None, victims, 0))
+    assert "PSNR of what the recognizer sees" not in table(rows, "Darker()")
+
+
 def test_faces_without_pairs_are_enough_for_pictures(victims: Pairs) -> None:
     plain = Pipeline(tiny.recognizer("mobilefacenet-y1-ms1m", cut=4))
     faces = Faces(victims.faces.images)
