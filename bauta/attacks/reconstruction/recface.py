@@ -36,7 +36,7 @@ class RecFace(Reconstruction):
     def __init__(
         self,
         *,
-        steps: int = 1000,
+        steps: int = 600,
         batch_size: int = 32,
         rate: float = 3e-3,
         width: float = 1.0,

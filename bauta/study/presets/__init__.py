@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 
 from bauta.study.presets.ablation import pmt_ablation
 from bauta.study.presets.abuse import abuse, bare, depth, pmt_abuse
+from bauta.study.presets.attributes import pmt_attributes
 from bauta.study.presets.parameters import pmt_parameters
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
+from bauta.study.presets.reconstruction import pmt_reconstruction
+from bauta.study.presets.robustness import pmt_robustness
 from bauta.study.presets.scalability import pmt_scalability
 from bauta.study.presets.services import SERVICES
 from bauta.study.presets.settings import Settings, public_faces, stamped
@@ -16,7 +19,10 @@ from bauta.study.records import Row
 
 STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "pmt-abuse": pmt_abuse,
+    "pmt-reconstruction": pmt_reconstruction,
+    "pmt-attributes": pmt_attributes,
     "pmt-parameters": pmt_parameters,
+    "pmt-robustness": pmt_robustness,
     "pmt-scalability": pmt_scalability,
     "pmt-ablation": pmt_ablation,
 }
@@ -36,7 +42,10 @@ __all__ = [
     "depth",
     "pmt_ablation",
     "pmt_abuse",
+    "pmt_attributes",
     "pmt_parameters",
+    "pmt_reconstruction",
+    "pmt_robustness",
     "pmt_scalability",
     "public_faces",
     "readers",

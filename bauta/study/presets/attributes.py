@@ -14,6 +14,7 @@ from bauta.attacks import (
     LogisticProbe,
     MLPProbe,
     RecFace,
+    TransferProbe,
     Via,
 )
 from bauta.errors import MissingData
@@ -30,6 +31,7 @@ from bauta.types import Faces
 
 # Data set -> what is known of its faces; the first estimator of the zoo that reads it is the third party.
 LABELS = {"utkface": ("gender", "age", "race"), "lfw": ("gender", "emotion")}
+QUICK_STEPS = 10  # of RecFace's training
 BASELINE = 0.3  # standard deviation of the paper's "x + noise"
 
 
@@ -100,16 +102,21 @@ def third_party(attribute: str) -> list[Attack]:
 
 def unaware(attribute: str, quick: bool) -> list[Attack]:
     """Readers that have never seen a protected picture."""
-    probes = [CNNProbe(attribute, epochs=1)] if quick else [CNNProbe(attribute)]
-    holder = [ClientHolder(LogisticProbe(attribute)), *([] if quick else [ClientHolder(MLPProbe(attribute))])]
-    drawn = [Via(RecFace(steps=60) if quick else RecFace(), reader) for reader in third_party(attribute)]
-    return [*third_party(attribute), *drawn, *probes, *holder]
+    drawn = [Via(RecFace(steps=QUICK_STEPS) if quick else RecFace(), reader) for reader in third_party(attribute)]
+    return [*third_party(attribute), *drawn, *probes(attribute, quick)]
+
+
+def probes(attribute: str, quick: bool) -> list[Attack]:
+    """Readers of the attacker's own."""
+    if quick:
+        return [TransferProbe(attribute, epochs=2), ClientHolder(LogisticProbe(attribute))]
+    held = [ClientHolder(LogisticProbe(attribute)), ClientHolder(MLPProbe(attribute))]
+    return [CNNProbe(attribute), TransferProbe(attribute), *held]
 
 
 def aware(attribute: str, quick: bool) -> list[Attack]:
     """The probes, trained on pictures that the attacker has protected himself."""
-    probes = [attack for attack in unaware(attribute, quick) if not isinstance(attack, ForeignEstimator | Via)]
-    return [attack.knowing(knows=Knows.SCHEME) for attack in probes]
+    return [attack.knowing(knows=Knows.SCHEME) for attack in probes(attribute, quick)]
 
 
 def seen(

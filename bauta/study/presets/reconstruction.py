@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from bauta.attacks import (
     Attack,
@@ -22,15 +21,19 @@ from bauta.protections import MatchedNoise
 from bauta.recognizers import Recognizer
 from bauta.recognizers.folding import folded
 from bauta.study.presets.settings import Settings, stamped
-from bauta.study.presets.variants import SHALLOW, minimizer, network, protected
+from bauta.study.presets.variants import QUICK_FACES, SHALLOW, UNAUTHORIZED, minimizer, network, protected
 from bauta.study.records import Row
 from bauta.study.run import run
 from bauta.study.up import privacy_models
-from bauta.types import Faces, Stage
+from bauta.types import Stage
 
 # Reads reconstructions and takes no part: neither authorized nor anybody's teacher.
 JUDGE = "mobilefacenet-relu6-ms1m"
-FEW = 40  # pairs for attacks that optimize every face by itself
+# Pairs for attacks that optimize every face by itself, and for the one that also optimizes a network.
+FEW, FEWEST = 60, 12
+AWARE = 600  # faces that the aware attacker protects himself
+AWARE_STEPS = 300  # of training on so few
+QUICK_STEPS = 10
 
 
 def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
@@ -41,27 +44,46 @@ def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
     unaware (trained on clean pairs) and aware (trained on pictures that they protect themselves); Inversion and UnSplit
     with the client's layers or their architecture alone; a Denoiser and a Linkage on the protected pictures. Whoever
     holds the client's layers computes from a picture the very features that the wire carries, so the columns at
-    features are his too. A foreign recognizer judges whom the reconstructions show.
+    features are his too. A foreign recognizer judges whom the reconstructions show. Then PMT on both sides, probe and
+    gallery, under one key and under two.
 
     Expected: the bare device at the shallow cut is an open book; PMT there fools the unaware RecFace alone, and the
     aware one, the denoiser and the linkage read it; at the embedding the pictures are lost and the identity is not, to
-    whoever holds the client's layers. 200 pairs (40 for the optimizers); about an hour on two cores, a third of it for
-    the attacker's own protected pictures. quick: short trainings on 200 public faces.
+    whoever holds the client's layers. 200 pairs (60 and 12 for the optimizers); about an hour on two cores, a third of
+    it for the attacker's own protected pictures. quick: short trainings on 100 public faces, the shallow cut alone.
     """
-    few = settings.few(200)
-    tiny = settings.few(12 if quick else FEW)
+    few = settings.few(200, 2 * QUICK_FACES if quick else None)
     for cut in (SHALLOW,) if quick else (SHALLOW, None):
         recognizer = network(cut)
         for protection, system in systems_at(few, recognizer, quick).items():
             name = f"{protection} {recognizer.name}@{recognizer.cut}"
             facts = {"cut": recognizer.cut, "protection": protection, "study": "pmt-reconstruction", "quick": quick}
-            for part, public, attacks in (
-                (few, few.public, trained(Knows.NOTHING, quick)),
-                (few, some(few, quick), [] if protection == "bare" else trained(Knows.SCHEME, quick)),
-                (few, some(few, quick), on_pictures(quick) if protection == "PMT" else []),
-                (tiny, tiny.public, optimizers(quick)),
-            ):
-                yield from stamped(seen(replace(part, public=public), name, system, attacks), **facts)
+            for part, attacks in parts(few, protection, quick):
+                yield from stamped(seen(part, name, system, attacks), **facts)
+        for keys, system in both_sides(few, recognizer, quick).items():
+            name = f"PMT on both sides, {keys} {recognizer.name}@{recognizer.cut}"
+            facts = {"cut": recognizer.cut, "protection": f"PMT on both sides, {keys}"}
+            rows = seen(few.few(FEW), name, system, [ForeignRecognizer(UNAUTHORIZED), Comparison()])
+            yield from stamped(rows, study="pmt-reconstruction", quick=quick, **facts)
+
+
+def parts(settings: Settings, protection: str, quick: bool) -> Iterator[tuple[Settings, list[Attack]]]:
+    """Who attacks a protection, with how many public faces and on how many pairs."""
+    own = settings.few(len(settings.victims), QUICK_FACES if quick else AWARE)
+    yield settings, trained(Knows.NOTHING, quick)
+    if protection != "bare":
+        yield own, trained(Knows.SCHEME, quick)
+    if protection == "PMT":
+        yield own, on_pictures(quick)
+    if protection != "matched noise":
+        yield settings.few(FEW), [Inversion(steps=20) if quick else Inversion()]
+        yield settings.few(FEWEST), [UnSplit(rounds=2, steps=5) if quick else UnSplit()]
+
+
+def both_sides(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[str, System]:
+    """PMT on probe and gallery: the same key, and another."""
+    pmt = protected(settings, recognizer, minimizer(settings, quick)).probe
+    return {"one key": System(pmt, pmt), "two keys": System(pmt, pmt.rekeyed(settings.seed + 2))}
 
 
 def systems_at(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[str, System]:
@@ -77,27 +99,18 @@ def systems_at(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[
     }
 
 
-def some(settings: Settings, quick: bool) -> Faces | None:
-    """As many public faces as the attacker protects himself."""
-    return None if settings.public is None else settings.public[: 100 if quick else 600]
-
-
 def trained(knows: Knows, quick: bool) -> list[Attack]:
     """Attacks on features that learn from public faces."""
-    attacks = [RecFace(steps=60), Linkage(epochs=0)] if quick else [RecFace(), Linkage()]
+    drawn = RecFace() if knows is Knows.NOTHING else RecFace(steps=AWARE_STEPS)
+    attacks = [RecFace(steps=QUICK_STEPS), Linkage(epochs=0)] if quick else [drawn, Linkage()]
     return [*(attack.knowing(knows=knows) for attack in attacks), Comparison().knowing(knows=knows)]
 
 
 def on_pictures(quick: bool) -> list[Attack]:
     """Attacks on protected pictures by somebody who makes such pictures himself."""
-    denoiser = Denoiser(steps=30) if quick else Denoiser()
     linkage = Linkage(epochs=0) if quick else Linkage()
+    denoiser = Denoiser(steps=QUICK_STEPS if quick else AWARE_STEPS)
     return [denoiser, linkage.knowing(sees=Stage.IMAGES, knows=Knows.SCHEME)]
-
-
-def optimizers(quick: bool) -> list[Attack]:
-    """Attacks that optimize every face by itself, in possession of the client's layers or of their architecture."""
-    return [Inversion(steps=20), UnSplit(rounds=2, steps=5)] if quick else [Inversion(), UnSplit()]
 
 
 def seen(settings: Settings, name: str, system: System, attacks: Sequence[Attack]) -> Iterator[Row]:
