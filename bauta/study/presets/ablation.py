@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from bauta.pipeline import System
-from bauta.study.presets.settings import Settings, stamped
+from bauta.study.presets.settings import CENTERING, Settings, stamped
 from bauta.study.presets.variants import (
     PAPER,
     QUICK_FACES,
@@ -35,7 +35,7 @@ def pmt_ablation(settings: Settings, quick: bool) -> Iterator[Row]:
     cut all eight leave the face to every recognizer, at the embedding the four with layer aggregation do, since they
     match the shallow layers too. quick: the shallow cut alone, a quarter of the steps.
     """
-    few = settings.few(200, QUICK_FACES if quick else None)
+    few = settings.few(200, QUICK_FACES if quick else CENTERING)
     for cut in (SHALLOW,) if quick else (SHALLOW, None):
         recognizer = network(cut)
         for augment, kernel, aggregate in product((False, True), repeat=3):

@@ -10,7 +10,7 @@ from bauta.pipeline import Pipeline, System
 from bauta.recognizers import load
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
 from bauta.study.presets.services import served
-from bauta.study.presets.settings import Settings
+from bauta.study.presets.settings import CENTERING, Settings
 from bauta.study.records import Row
 from bauta.study.run import run
 
@@ -50,6 +50,7 @@ def pmt_abuse(settings: Settings, quick: bool) -> Iterator[Row]:
     quick: one recognizer, one pair of them, and the two ends of the depth curve, to see it run. The pictures for two
     and the depth curve cost the most and take a part of the pairs; the curve's point at the default cut is Table VII's.
     """
+    settings = settings.few(public=CENTERING)
     few, some = settings.few(120), settings.few(200)
     names = MOBILEFACENETS[:1] if quick else MOBILEFACENETS
     yield from bare(settings)

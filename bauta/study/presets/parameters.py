@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bauta.pipeline import System
 from bauta.protections import PMT
 from bauta.study.presets.services import SERVICES, served
-from bauta.study.presets.settings import Settings, stamped
+from bauta.study.presets.settings import CENTERING, Settings, stamped
 from bauta.study.presets.variants import (
     PAPER,
     QUICK_FACES,
@@ -72,7 +72,7 @@ def pmt_parameters(settings: Settings, quick: bool) -> Iterator[Row]:
     which matches the shallow layers too and so brings the face back, and the options decide what survives a service.
     quick: around our defaults at the embedding alone, one other choice for each option, a quarter of the steps.
     """
-    few = settings.few(200, QUICK_FACES if quick else None)
+    few = settings.few(200, QUICK_FACES if quick else CENTERING)
     places = [(base, cut) for base in reversed(BASES) for cut in (SHALLOW, None)]
     for base, cut in places[-1:] if quick else places:
         recognizer = network(cut)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bauta.attacks import (
     Attack,
@@ -30,7 +31,7 @@ from bauta.types import Stage
 # Reads reconstructions and takes no part: neither authorized nor anybody's teacher.
 JUDGE = "mobilefacenet-relu6-ms1m"
 # Pairs for attacks that optimize every face by itself, and for the one that also optimizes a network.
-FEW, FEWEST = 60, 12
+FEW, FEWEST = 60, 20
 AWARE = 600  # faces that the aware attacker protects himself
 AWARE_STEPS = 300  # of training on so few
 QUICK_STEPS = 10
@@ -49,7 +50,7 @@ def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
 
     Expected: the bare device at the shallow cut is an open book; PMT there fools the unaware RecFace alone, and the
     aware one, the denoiser and the linkage read it; at the embedding the pictures are lost and the identity is not, to
-    whoever holds the client's layers. 200 pairs (60 and 12 for the optimizers); about an hour on two cores, a third of
+    whoever holds the client's layers. 200 pairs (60 and 20 for the optimizers); about an hour on two cores, a third of
     it for the attacker's own protected pictures. quick: short trainings on 100 public faces, the shallow cut alone.
     """
     few = settings.few(200, 2 * QUICK_FACES if quick else None)
@@ -58,8 +59,11 @@ def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
         for protection, system in systems_at(few, recognizer, quick).items():
             name = f"{protection} {recognizer.name}@{recognizer.cut}"
             facts = {"cut": recognizer.cut, "protection": protection, "study": "pmt-reconstruction", "quick": quick}
+            measured = few.done
             for part, attacks in parts(few, protection, quick):
-                yield from stamped(seen(part, name, system, attacks), **facts)
+                rows = seen(replace(part, done=measured), name, system, attacks)
+                yield from stamped(rows, **facts)
+                measured |= {f"{name} / utility"}  # on all pairs; the fewer of the next would only repeat it
         for keys, system in both_sides(few, recognizer, quick).items():
             name = f"PMT on both sides, {keys} {recognizer.name}@{recognizer.cut}"
             facts = {"cut": recognizer.cut, "protection": f"PMT on both sides, {keys}"}
@@ -69,7 +73,7 @@ def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
 
 def parts(settings: Settings, protection: str, quick: bool) -> Iterator[tuple[Settings, list[Attack]]]:
     """Who attacks a protection, with how many public faces and on how many pairs."""
-    own = settings.few(len(settings.victims), QUICK_FACES if quick else AWARE)
+    own = settings.few(public=QUICK_FACES if quick else AWARE)
     yield settings, trained(Knows.NOTHING, quick)
     if protection != "bare":
         yield own, trained(Knows.SCHEME, quick)

@@ -9,7 +9,7 @@ from itertools import combinations
 from bauta.attacks import ClientHolder
 from bauta.recognizers import load
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, authorize, readers
-from bauta.study.presets.settings import Settings, stamped
+from bauta.study.presets.settings import CENTERING, Settings, stamped
 from bauta.study.presets.variants import QUICK_FACES, SHALLOW, measured, minimizer
 from bauta.study.records import Row
 
@@ -24,7 +24,7 @@ def pmt_scalability(settings: Settings, quick: bool) -> Iterator[Row]:
     more, as in the paper, whose unauthorized networks rise to 14 to 75 % on LFW. quick: the embedding alone; one of
     the networks, one pair, all three; a quarter of the steps.
     """
-    few = settings.few(200, QUICK_FACES if quick else None)
+    few = settings.few(200, QUICK_FACES if quick else CENTERING)
     for shallow in (False,) if quick else (False, True):
         for number in (1, 2, 3):
             groups = list(combinations(MOBILEFACENETS, number))

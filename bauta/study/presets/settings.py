@@ -14,6 +14,8 @@ from bauta.study.records import Row
 from bauta.study.run import Fits
 from bauta.types import Faces
 
+CENTERING = 500  # of the attacker's faces, where they only tell him a mean and a spread
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -39,8 +41,9 @@ class Settings:
         """The folder of all protected pictures; studies that share it do not make one twice."""
         return self.out / "pictures" if self.store is None else self.store
 
-    def few(self, pairs: int, public: int | None = None) -> Settings:
-        """The same on at most so many pairs of the protocol, and with so many of the attacker's faces."""
+    def few(self, pairs: int | None = None, public: int | None = None) -> Settings:
+        """The same on at most so many pairs, and with at most so many of the attacker's faces; None keeps all."""
+        pairs = len(self.victims) if pairs is None else pairs
         faces = self.public if self.public is None or public is None else self.public[:public]
         return replace(self, victims=self.victims.take(min(pairs, len(self.victims))), public=faces)
 
@@ -51,7 +54,7 @@ def stamped(rows: Iterable[Row], **facts: object) -> Iterator[Row]:
         yield replace(row, settings={**row.settings, **facts})
 
 
-def public_faces(data: str | Path, victims: Pairs, number: int = 500) -> Faces | None:
+def public_faces(data: str | Path, victims: Pairs, number: int = 4000) -> Faces | None:
     """The first faces of a data set whose people are not among the victims, or None where nobody says who is who."""
     opened = open_data(data)
     if victims.faces.identity is None or not isinstance(opened, DataSet):

@@ -57,7 +57,8 @@ def protected(settings: Settings, recognizer: Recognizer, pmt: PMT) -> System:
 
 def measured(settings: Settings, systems: dict[str, System], attacks: Sequence[Attack]) -> Iterator[Row]:
     """Systems under attacks, without the cells that are done."""
-    yield from run(systems, attacks, settings.public, settings.victims, settings.seed, skip=settings.done)
+    public, victims, seed = settings.public, settings.victims, settings.seed
+    yield from run(systems, attacks, public, victims, seed, skip=settings.done, fits=settings.fits)
 
 
 def traded(
