@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bauta.metrics.base import Interval, Metric, SetMetric, bootstrap, wilson
 from bauta.metrics.image import COSINE, PSNR, SSIM
+from bauta.metrics.lpips import lpips
+from bauta.metrics.perceptual import perceptual
 from bauta.metrics.verification import (
     AUC,
     EER,
@@ -40,6 +42,8 @@ __all__ = [
     "bootstrap",
     "eer",
     "fold_threshold",
+    "lpips",
+    "perceptual",
     "pmt_accuracy",
     "rank1",
     "roc",

@@ -10,7 +10,18 @@ from torch import Tensor
 
 from bauta.errors import UsageError
 from bauta.faces import Pairs
-from bauta.metrics import auc, best_threshold, bootstrap, pmt_accuracy, rank1, srra, tar_at_far, threshold_at_far
+from bauta.metrics import (
+    PSNR,
+    SSIM,
+    auc,
+    best_threshold,
+    bootstrap,
+    pmt_accuracy,
+    rank1,
+    srra,
+    tar_at_far,
+    threshold_at_far,
+)
 from bauta.metrics.base import Interval, Metric
 from bauta.metrics.image import cosine
 from bauta.study.records import Row
@@ -105,15 +116,15 @@ def judge_pictures(
     """Reconstructions beside the originals: by `measures`, and by the recognizer that was attacked.
 
     embed: its templates. lines: name -> threshold for the success rate of reconstruction attacks (SRRA). columns: what
-    the recognizer looks at, if it is not all; no attacker who has its features can know the rest, so that the measures
-    of the part that it saw stand beside.
+    the recognizer looks at, if it is not all; no attacker who has its features can know the rest, so that SSIM and
+    PSNR of the part that it saw stand beside.
     """
     ledger = Ledger(blank, groups)
     for measure in measures:
         yield ledger.mean(measure.name, measure(pictures, truth), measure.private_when)
     if columns is not None:
         seen = slice(*columns)
-        for measure in measures:
+        for measure in (SSIM, PSNR):  # a network's distance is to whole faces
             inside = measure(pictures[..., seen], truth[..., seen])
             yield ledger.mean(f"{measure.name}{INSIDE}", inside, measure.private_when)
     own = cosine(embed(pictures), embed(truth))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from bauta.errors import UsageError
-from bauta.metrics import SSIM
 from bauta.metrics.base import Metric
 from bauta.metrics.image import cosine
 from bauta.pipeline import Pipeline, System
@@ -20,11 +19,6 @@ from bauta.study.run import seed_everything
 from bauta.types import Faces, Features, Images, Stage
 
 BATCH = 64
-
-
-def privacy_models(reader: str) -> list[Metric]:
-    """The privacy-infringing models at hand: one minus SSIM, until there is a better one."""
-    return [Metric("one minus SSIM", lambda guess, truth: 1 - SSIM(guess, truth), "high")]
 
 
 def up_rows(

@@ -23,6 +23,26 @@ def insightface_pack(pack: str, recognizer: str, sha256: str) -> Tool:
     )
 
 
+def lpips(backbone: str, name: str, file: str) -> Tool:
+    """LPIPS 0.1: a backbone of torchvision and the heads of the authors' package."""
+    return Tool(
+        name=f"lpips-{backbone}",
+        kind="perceptual distance",
+        files=(
+            File(f"{name}.pth", (f"https://download.pytorch.org/models/{file}.pth",), None),
+            File(
+                f"lpips_{backbone}_v0.1.pth",
+                (f"https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/{backbone}.pth",),
+                None,
+            ),
+        ),
+        license="BSD-3-Clause (backbone), BSD-2-Clause (heads)",
+        paper="Zhang, Isola, Efros, Shechtman and Wang, The unreasonable effectiveness of deep features, CVPR 2018",
+        takes="two RGB pictures in [0, 1], through bauta.metrics.lpips",
+        gives="a distance, 0 for equal pictures",
+    )
+
+
 TOOLS: tuple[Tool, ...] = (
     Tool(
         name="yunet",
@@ -129,4 +149,6 @@ TOOLS: tuple[Tool, ...] = (
     insightface_pack(
         "antelopev2", "glintr100.onnx", "8e182f14fc6e80b3bfa375b33eb6cff7ee05d8ef7633e738d1c89021dcf0c5c5"
     ),
+    lpips("vgg", "vgg16", "vgg16-397923af"),
+    lpips("alex", "alexnet", "alexnet-owt-7be5be79"),
 )

@@ -28,7 +28,10 @@ class RecFace(Reconstruction):
 
     steps, batch_size, rate: of the training. width: a factor on the network's channels. loss: "l1" or "l2" as the
     paper, or "l1+ssim", our default: a tenth of the structural dissimilarity added. perceptual: a further term, a
-    callable (guess, truth) -> number, or None. seed: of the network's first weights and the order of the pairs.
+    callable (guess, truth) -> (B,), for example `bauta.metrics.lpips("vgg")` where its weights are, or None. seed: of
+    the network's first weights and the order of the pairs.
+
+    On features of 28 x 24 and 4,000 faces, 600 steps take five minutes of two cores.
     """
 
     default_knowledge = Knowledge(sees=Stage.FEATURES)
@@ -88,4 +91,4 @@ class RecFace(Reconstruction):
         if self.perceptual is None:
             return LOSSES[self.loss]
         plain, further = LOSSES[self.loss], self.perceptual
-        return lambda guess, truth: plain(guess, truth) + further(guess, truth)
+        return lambda guess, truth: plain(guess, truth) + further(guess, truth).mean()

@@ -21,11 +21,11 @@ from bauta.pipeline import Pipeline, System
 from bauta.protections import MatchedNoise
 from bauta.recognizers import Recognizer
 from bauta.recognizers.folding import folded
+from bauta.study.infringing import privacy_models
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import QUICK_FACES, SHALLOW, UNAUTHORIZED, minimizer, network, protected
 from bauta.study.records import Row
 from bauta.study.run import run
-from bauta.study.up import privacy_models
 from bauta.types import Stage
 
 # Reads reconstructions and takes no part: neither authorized nor anybody's teacher.

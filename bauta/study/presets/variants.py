@@ -10,11 +10,12 @@ from bauta.attacks import Attack, ClientHolder, ForeignRecognizer, Purify
 from bauta.pipeline import System
 from bauta.protections import PMT
 from bauta.recognizers import Recognizer, load
+from bauta.study.infringing import privacy_models
 from bauta.study.presets.parties import CURVE_FILTERS, authorize, readers
 from bauta.study.presets.settings import Settings
 from bauta.study.records import Row
 from bauta.study.run import run
-from bauta.study.up import privacy_models, up_rows
+from bauta.study.up import up_rows
 from bauta.types import Features, Images
 
 # The paper authorizes IR50-Softmax and reads with MobileFace, both trained on one set; at hand are networks of one
