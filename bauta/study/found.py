@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bauta.metrics.base import Interval, wilson
 from bauta.study.records import Row
-from bauta.study.run import FAR
+from bauta.study.run import FAR, OF_PICTURES
 
 EQ10 = "accuracy (Eq. 10)"
 CLEAN = "accuracy on the clean pairs"
@@ -74,13 +74,7 @@ class Found:
     def get(self, system: str, attack: str, metric: str) -> Interval | None:
         """A measured number, None where there is none."""
         row = self.by.get((system, attack, metric))
-        if row is None or row.value is None:
-            return None
-        if metric in RATES and row.value in (0, 1) and row.n:
-            # draws from equal rows are all equal: only the number of rows says how sure this is
-            return wilson(round(row.value * row.n), row.n)
-        low, high = (row.value if end is None else end for end in (row.low, row.high))
-        return Interval(row.value, low, high, row.n)
+        return None if row is None else interval(row)
 
     def facts(self, system: str) -> dict[str, object]:
         """What the study says of a system, in its rows' settings."""
@@ -132,6 +126,17 @@ class Found:
         """The systems with more than one authorized network, as foreign recognizers see them."""
         shared = [system.split(", read by ")[0] for system in self.systems() if len(party(system).authorized) > 1]
         return list(dict.fromkeys(shared))
+
+
+def interval(row: Row) -> Interval | None:
+    """A row's number, None where it could not be measured."""
+    if row.value is None:
+        return None
+    if row.metric.removesuffix(OF_PICTURES) in RATES and row.value in (0, 1) and row.n:
+        # draws from equal rows are all equal: only the number of rows says how sure this is
+        return wilson(round(row.value * row.n), row.n)
+    low, high = (row.value if end is None else end for end in (row.low, row.high))
+    return Interval(row.value, low, high, row.n)
 
 
 def most(reached: Sequence[tuple[str, Interval]]) -> tuple[str, Interval] | None:

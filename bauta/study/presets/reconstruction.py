@@ -60,7 +60,7 @@ def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
             name = f"{protection} {recognizer.name}@{recognizer.cut}"
             facts = {"cut": recognizer.cut, "protection": protection, "study": "pmt-reconstruction", "quick": quick}
             measured = few.done
-            for part, attacks in parts(few, protection, quick):
+            for part, attacks in parts(few, protection, cut, quick):
                 rows = seen(replace(part, done=measured), name, system, attacks)
                 yield from stamped(rows, **facts)
                 measured |= {f"{name} / utility"}  # on all pairs; the fewer of the next would only repeat it
@@ -71,8 +71,11 @@ def pmt_reconstruction(settings: Settings, quick: bool) -> Iterator[Row]:
             yield from stamped(rows, study="pmt-reconstruction", quick=quick, **facts)
 
 
-def parts(settings: Settings, protection: str, quick: bool) -> Iterator[tuple[Settings, list[Attack]]]:
-    """Who attacks a protection, with how many public faces and on how many pairs."""
+def parts(settings: Settings, protection: str, cut: int | None, quick: bool) -> Iterator[tuple[Settings, list[Attack]]]:
+    """Who attacks a protection, with how many public faces and on how many pairs.
+
+    UnSplit, which guesses the network too, is left to the shallow cut: twenty layers are beyond it.
+    """
     own = settings.few(public=QUICK_FACES if quick else AWARE)
     yield settings, trained(Knows.NOTHING, quick)
     if protection != "bare":
@@ -81,6 +84,7 @@ def parts(settings: Settings, protection: str, quick: bool) -> Iterator[tuple[Se
         yield own, on_pictures(quick)
     if protection != "matched noise":
         yield settings.few(FEW), [Inversion(steps=20) if quick else Inversion()]
+    if protection != "matched noise" and cut == SHALLOW:
         yield settings.few(FEWEST), [UnSplit(rounds=2, steps=5) if quick else UnSplit()]
 
 

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from bauta.study.records import Row
 from bauta.study.tables.ablation import ablation_curves, ablation_tables
 from bauta.study.tables.abuse import abuse_tables, depth_rows
+from bauta.study.tables.attributes import attributes_tables
 from bauta.study.tables.base import Curve, Table, count, percent
 from bauta.study.tables.parameters import parameters_curves, parameters_tables
+from bauta.study.tables.reconstruction import reconstruction_tables
 from bauta.study.tables.robustness import robustness_curves, robustness_tables
 from bauta.study.tables.scalability import scalability_tables
 
@@ -19,7 +21,9 @@ from bauta.study.tables.scalability import scalability_tables
 DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
     "pmt-abuse": abuse_tables,
     "pmt-ablation": ablation_tables,
+    "pmt-attributes": attributes_tables,
     "pmt-parameters": parameters_tables,
+    "pmt-reconstruction": reconstruction_tables,
     "pmt-robustness": robustness_tables,
     "pmt-scalability": scalability_tables,
 }

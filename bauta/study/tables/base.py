@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bauta.metrics.base import Interval, wilson
-from bauta.study.found import EQ10, OWNER, Found, most
+from bauta.study.found import EQ10, OWNER, Found, interval, most
 from bauta.study.published import PAPER_PAIRS
+from bauta.study.records import Row
 
 Cells = dict[str, object]
+
+KNOWS = {"NOTHING": "unaware", "SCHEME": "aware", "KEYS": "has the keys", "DRAW": "has the draw"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,45 @@ class Curve:
     on: str
     ylabel: str
     series: dict[str, list[tuple[float, Interval | None]]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One attack on one system, and all that was measured of it: its metrics by name."""
+
+    system: str
+    attack: str
+    key: str
+    metrics: dict[str, Row]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the study says of it."""
+        return next(iter(self.metrics.values())).settings
+
+    @property
+    def knows(self) -> str:
+        """The attacker's knowledge of the protection, in a word."""
+        return KNOWS.get(next(iter(self.metrics.values())).knows, "")
+
+    @property
+    def sees(self) -> str:
+        """The stage that the attack was pointed at, "" where it is the attack's usual one."""
+        return self.key.rpartition(" / ")[0].rpartition(" at ")[2] if " at " in self.key else ""
+
+    def get(self, metric: str) -> Interval | None:
+        """A measured number, None where there is none."""
+        row = self.metrics.get(metric)
+        return None if row is None else interval(row)
+
+
+def cells(rows: Iterable[Row]) -> list[Cell]:
+    """The rows by cell: one attack may stand several times, by what it knows and sees. The last of equals counts."""
+    made: dict[tuple[str, str], Cell] = {}
+    for row in rows:
+        cell = made.setdefault((row.cell, row.attack), Cell(row.system, row.attack, row.cell, {}))
+        cell.metrics[row.metric] = row
+    return list(made.values())
 
 
 def percent(interval: Interval | None) -> Interval | None:
