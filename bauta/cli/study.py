@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bauta.cli.protect import Device, chosen_device
 from bauta.errors import BadFile, BautaError, MissingData, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PAIRS, QUICK_PAIRS = 1200, 20
 ROWS, SETTINGS = "rows.jsonl", "settings.json"
 # the columns that say whose line of a table it is
 KEYS = ("authorized", "cut", "layer", "read by", "reader", "picture", "system", "attack")
-# what decides the numbers; a machine and its threads decide the time
+# what decides the numbers; a machine, its threads and device decide the time and the last digits
 DECISIVE = ("study", "quick", "data", "pairs", "seed", "versions")
 
 
@@ -49,21 +50,25 @@ def run_study(
     pairs: Annotated[int | None, typer.Option("--pairs", min=2, help="How many pairs; 1,200 by default.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where rows and tables go; out/NAME by default.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="What all draws depend on.")] = 0,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Measure, cell by cell, and draw the tables. Run it again to go on after a stop.
+    """Measure, cell by cell, and draw the tables. Run it again to go on after a stop, and to try again what failed.
 
-    Ends with 1 when a cell could not be measured, with 3 when the data set or a network is not here.
+    Pictures are protected on DEVICE, and attacked on the CPU. Ends with 1 when a cell could not be measured, with 3
+    when the data set or a network is not here.
     """
     from bauta.faces import load_pairs
     from bauta.study import records
+    from bauta.study.gallery import Gallery, common_faces
     from bauta.study.presets import STUDIES, Settings, public_faces
 
+    place = chosen_device(device)
     if name not in STUDIES:
         raise UsageError(f"No study is called {name!r}; there are {', '.join(STUDIES)}.")
     folder = out or Path("out") / (f"{name}-quick" if quick else name)
     number = pairs or (QUICK_PAIRS if quick else PAIRS)
-    stated = settings_of(name, quick, data, number, seed)
+    stated = settings_of(name, quick, data, number, seed, str(place))
     try:
         victims = load_pairs(data, number)
         public = public_faces(data, victims)
@@ -73,7 +78,8 @@ def run_study(
             typer.echo(json.dumps({"study": name, "settings": stated, "rows": [asdict(absent)], "tables": {}}))
         raise
     keep_settings(folder, stated)
-    settings = Settings(victims, folder, seed, public=public, done=done_cells(folder / ROWS))
+    done, show = records.resume(folder / ROWS), Gallery(folder, common_faces(victims))
+    settings = Settings(victims, folder, seed, public=public, done=done, show=show, device=place)
     measure(STUDIES[name], settings, quick, folder / ROWS)
     show_tables(folder, as_json)
 
@@ -103,13 +109,35 @@ def show_tables(
         raise BautaError(f"{len(failures)} cells could not be measured, the first because: {failures[0].note}")
 
 
-def settings_of(name: str, quick: bool, data: str, pairs: int, seed: int) -> dict[str, Any]:
+@app.command("gallery")
+def draw_galleries(
+    folder: Annotated[Path, typer.Argument(help="The folder of a study, finished or not.")],
+    faces: Annotated[int, typer.Option("--faces", min=1, help="At most so many; a study keeps 8 of each cell.")] = 8,
+) -> None:
+    """Draw the faces as they were, protected, and as each attack brings them back: one picture a system.
+
+    They go to FOLDER/galleries and show real people: keep them to yourself.
+    """
+    from bauta.report import gallery, save_figure
+    from bauta.study.gallery import safe, shown
+
+    found = shown(folder, faces)
+    if not found:
+        raise MissingData(f"No pictures were kept in {folder}; run a study that attacks pictures first.")
+    place = folder / "galleries"
+    place.mkdir(exist_ok=True)
+    for system, rows in found.items():
+        typer.echo(str(save_figure(gallery(rows, title=system), place / f"{safe(system)}.png")))
+
+
+def settings_of(name: str, quick: bool, data: str, pairs: int, seed: int, device: str) -> dict[str, Any]:
     """What a study was run with, and on what."""
     import torch
 
     from bauta import __version__
 
     place = Path(data).expanduser()
+    threads = torch.get_num_threads()
     return {
         "study": name,
         "quick": quick,
@@ -117,7 +145,7 @@ def settings_of(name: str, quick: bool, data: str, pairs: int, seed: int) -> dic
         "pairs": pairs,
         "seed": seed,
         "versions": {"bauta": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads, "device": device},
     }
 
 
@@ -138,15 +166,6 @@ def keep_settings(folder: Path, stated: dict[str, Any]) -> None:
     else:
         folder.mkdir(parents=True, exist_ok=True)
         replace(path, json.dumps(stated, indent=1) + "\n")
-
-
-def done_cells(path: Path) -> frozenset[str]:
-    """The cells that are on disk whole; where a crash has cut off the last line, its cell is measured again."""
-    from bauta.study import records
-
-    cells = [row.cell for row in records.read(path)]
-    torn = bool(cells) and not path.read_bytes().endswith(b"\n")
-    return frozenset(cells) - {cells[-1] if torn else ""}
 
 
 def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings, quick: bool, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,18 +37,42 @@ class Row:
     settings: dict[str, object] = field(default_factory=dict)
 
 
+def lines(rows: Iterable[Row]) -> str:
+    """One JSON object a line."""
+    return "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+
+
 def append(path: Path, rows: Iterable[Row]) -> None:
     """Add rows to a JSON-lines file; the lines of one call reach the disk together.
 
     What a crash left of a last line is cut off first, else the new rows would hang on to it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+    text = lines(rows)
     with path.open("ab") as file:
         if file.tell() and not (whole := path.read_bytes()).endswith(b"\n"):
             file.truncate(whole.rfind(b"\n") + 1)
         file.write(text.encode())
         file.flush()
+
+
+def resume(path: Path) -> frozenset[str]:
+    """The cells that are done. The rows of those that are to be measured again are taken out of the file.
+
+    These are the cells that failed, since what was missing may be here by now, and the cell at which a crash cut off
+    the last line.
+    """
+    rows = list(read(path))
+    whole = not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")
+    again = {row.cell for row in rows if row.value is None} | ({rows[-1].cell} if rows and not whole else set())
+    if again or not whole:
+        kept = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            kept.write_text(lines(row for row in rows if row.cell not in again), encoding="utf-8")
+            os.replace(kept, path)
+        finally:
+            kept.unlink(missing_ok=True)
+    return frozenset(row.cell for row in rows) - again
 
 
 def read(path: Path) -> Iterator[Row]:

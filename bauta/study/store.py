@@ -18,7 +18,8 @@ from bauta.types import Faces, Images
 class PngStore(ImageProtection):
     """An image protection whose results go through PNG files, one a face, named by the face's digest.
 
-    A face that has its file is not protected again, so that a stopped study goes on where it was. The folder's name
+    A face that has its file is not protected again, so that a stopped study goes on where it was. Faces are protected
+    on the protection's device, and the pictures come back on their own. The folder's name
     holds a hash of `key` (what made the pictures) and the version, so that settings never mix. progress is called with
     the number of faces done.
     """
@@ -46,10 +47,11 @@ class PngStore(ImageProtection):
         faces = Faces(x) if faces is None else faces
         paths = [self.folder / f"{digest}.png" for digest in faces.digests()]
         self.folder.mkdir(parents=True, exist_ok=True)
+        place = next(self.protection.parameters(), x).device
         absent = [row for row, path in enumerate(paths) if not path.exists()]
         for start in range(0, len(absent), self.batch_size):
             rows = absent[start : start + self.batch_size]
-            for row, picture in zip(rows, self.protection(x[rows], faces[rows]), strict=True):
+            for row, picture in zip(rows, self.protection(x[rows].to(place), faces[rows]), strict=True):
                 write_image(paths[row], picture)
             if self.progress is not None:
                 self.progress(len(rows))

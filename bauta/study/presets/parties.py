@@ -23,7 +23,7 @@ def authorize(settings: Settings, *recognizers: Recognizer, protection: PMT | No
     """One system for each authorized recognizer, over the same protected pictures."""
     who = " + ".join(f"{r.name}@{r.cut}" for r in recognizers)
     pmt = (PMT(seed=settings.seed) if protection is None else protection).fit(None, *recognizers)
-    store = PngStore(pmt, settings.pictures, who, progress=settings.progress)
+    store = PngStore(pmt.to(settings.device), settings.pictures, who, progress=settings.progress)
     names = [who] if len(recognizers) == 1 else [f"{who}, read by {r.name}" for r in recognizers]
     quick = [folded(r) for r in recognizers]
     return {name: System(Pipeline(r, store), Pipeline(r)) for name, r in zip(names, quick, strict=True)}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from bauta.faces import Pairs
@@ -23,7 +24,8 @@ class Settings:
 
     victims: the protocol. public: the attacker's faces. out: where rows go, and pictures, unless `store` says where.
     done: cells measured before. progress is told how many faces were just protected, show each cell that gave pictures,
-    with them and the originals. fits: where fitted attacks are kept, as `bauta.study.run.run` does.
+    with them and the originals. fits: where fitted attacks are kept, as `bauta.study.run.run` does. device: where
+    pictures are protected.
     """
 
     victims: Pairs
@@ -35,6 +37,7 @@ class Settings:
     store: Path | None = None
     show: Callable[[str, Tensor, Faces], None] | None = None
     fits: Fits = field(default_factory=dict)
+    device: torch.device | str = "cpu"
 
     @property
     def pictures(self) -> Path:
