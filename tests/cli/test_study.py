@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cli import small_study
 from PIL import Image
 from recognizers import published
 from torch import Tensor
@@ -20,10 +23,13 @@ from bauta import zoo
 from bauta.attacks import ForeignRecognizer, Reidentification
 from bauta.attacks.base import Knowledge, Victim
 from bauta.cli import main
+from bauta.errors import MissingData
 from bauta.faces import Pairs, load_dataset
 from bauta.pipeline import Pipeline, System
 from bauta.recognizers import load
+from bauta.report.gallery import GAP, LABEL
 from bauta.study import presets
+from bauta.study.gallery import Gallery
 from bauta.study.records import Row, read
 from bauta.study.run import run
 from bauta.types import Stage
@@ -39,6 +45,20 @@ class Greedy(Reidentification):
 
     def __call__(self, leak: Tensor, victim: Victim) -> Tensor:
         return victim.differentiable(leak)
+
+
+class Waiting(ForeignRecognizer):
+    """Needs a file that comes later."""
+
+    file = Path()
+
+    def __repr__(self) -> str:
+        return "Waiting()"
+
+    def __call__(self, leak: Tensor, victim: Victim) -> Tensor:
+        if not self.file.exists():
+            raise MissingData("The file is not here yet.")
+        return super().__call__(leak, victim)
 
 
 def reading(settings: presets.Settings, quick: bool) -> Iterator[Row]:
@@ -57,6 +77,13 @@ def greedy(settings: presets.Settings, quick: bool) -> Iterator[Row]:
     yield from run({"bare": System(plain, plain)}, [Greedy()], None, settings.victims, settings.seed)
 
 
+def waiting(settings: presets.Settings, quick: bool) -> Iterator[Row]:
+    """A cell that can be measured later, between two that can be measured now."""
+    plain = Pipeline(load("mine"))
+    attacks = [Waiting("mine"), ForeignRecognizer("mine")]
+    yield from run({"bare": System(plain, plain)}, attacks, None, settings.victims, settings.seed, skip=settings.done)
+
+
 @pytest.fixture
 def bauta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs a command in this process, with two small studies and without a mirror: exit code, output, errors."""
@@ -64,6 +91,7 @@ def bauta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.delenv("BAUTA_MIRROR", raising=False)
     monkeypatch.setitem(presets.STUDIES, "reading", reading)
     monkeypatch.setitem(presets.STUDIES, "greedy", greedy)
+    monkeypatch.setitem(presets.STUDIES, "waiting", waiting)
     path = tmp_path / "mine.pth"
     torch.save(published.filled(published.Xiaoccer((7, 7), 512)).state_dict(), path)
     zoo.register("mine", path, "robfr-mobileface")
@@ -128,10 +156,7 @@ def test_a_study_runs_and_goes_on_where_it_was(bauta, people: Path, tmp_path: Pa
     rows.write_bytes(whole[:-40])
     code, out, err = bauta(*words)
     assert code == 0
-    again = list(read(rows))
-    assert {(row.cell, row.metric, row.value) for row in again} == {
-        (row["cell"], row["metric"], row["value"]) for row in found["rows"]
-    }
+    assert rows.read_bytes() == whole
     assert json.loads(out)["tables"] == found["tables"]
 
 
@@ -159,6 +184,92 @@ def test_a_cell_that_fails_is_a_row_and_ends_with_1(bauta, people: Path, tmp_pat
     (row,) = json.loads(out)["tables"]["failed"]["rows"]
     assert row["attack"] == "Greedy()"
     assert "gradients need GRADIENT" in row["why"]
+
+
+def test_what_failed_is_tried_again(bauta, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Waiting, "file", tmp_path / "weights")
+    words = ("study", "run", "waiting", "--data", str(people), "--pairs", "16", "--out", str(tmp_path / "r"))
+    for _ in range(2):
+        code, _, err = bauta(*words)
+        assert (code, "1 cells could not be measured, the first because: The file is not" in err) == (1, True)
+    early = list(read(tmp_path / "r" / "rows.jsonl"))
+    assert [row.attack for row in early if row.value is None] == ["Waiting()"]
+    (tmp_path / "weights").touch()
+    code, _, err = bauta(*words)
+    assert (code, err.count(" cells: ")) == (0, 1), "the other cells are not measured again"
+    rows = list(read(tmp_path / "r" / "rows.jsonl"))
+    late = [row for row in rows if row.attack == "Waiting()"]
+    assert rows == [row for row in early if row.value is not None] + late
+    assert "AUC" in {row.metric for row in late}
+
+
+def killed(words: list[str], rows: Path, more_than: int) -> None:
+    """Run a command; SIGKILL it as soon as the file has more rows than so many, long before it would end."""
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
+        late = time.monotonic() + 60
+        while job.poll() is None and time.monotonic() < late and len(list(read(rows))) <= more_than:
+            time.sleep(0.02)
+        assert job.poll() is None, job.stderr.read().decode()
+        job.kill()
+        assert job.wait() == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_a_killed_study_goes_on_to_the_very_rows_of_one_that_ran_through(
+    bauta, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed twice, and the last line torn: rows, tables, kept pictures and galleries are those of a whole run."""
+    script = [sys.executable, str(Path(__file__).with_name("small_study.py")), "mine", "study", "run", "small"]
+    words = [*script, "--data", str(people), "--pairs", "4", "--device", "cpu", "--out"]
+    monkeypatch.setattr(small_study, "NETWORK", "mine")
+    monkeypatch.setitem(presets.STUDIES, "small", small_study.small)
+    root = Path(presets.__file__).parents[3]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (root, root / "tests"))))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    rows = broken / "rows.jsonl"
+    killed([*words, str(broken)], rows, 0)
+    first = len(list(read(rows)))
+    killed([*words, str(broken)], rows, first)
+    second = len(list(read(rows)))
+    rows.write_bytes(rows.read_bytes()[:-40])  # as if the disk had been slower than the end
+    for out in (broken, whole):
+        assert bauta(*words[3:], str(out))[0] == 0
+        assert bauta("study", "gallery", str(out))[0] == 0
+    assert 0 < first < second < len(list(read(rows)))
+    assert rows.read_bytes() == (whole / "rows.jsonl").read_bytes()
+    assert all(row.value is not None for row in read(rows))
+    made = {path.relative_to(whole) for path in whole.rglob("*") if path.is_file()}
+    assert made == {path.relative_to(broken) for path in broken.rglob("*") if path.is_file()}
+    folders = {path.parts[0] for path in made}
+    assert {"pictures", "shown", "galleries", "rows.jsonl", "settings.json", "table.md", "table.csv"} == folders
+    for path in made:
+        assert (whole / path).read_bytes() == (broken / path).read_bytes(), path
+
+
+def test_galleries(bauta, people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    code, _, err = bauta("study", "gallery", str(out))
+    assert (code, "No pictures were kept" in err) == (3, True)
+    victims = load_dataset(people)[:4]
+    for cell in ("bare / utility", "PMT a@5 / utility", "PMT a@5 / RecFace() / SCHEME"):
+        Gallery(out)(cell, victims.images if cell.startswith("bare") else 1 - victims.images, victims)
+    code, said, _ = bauta("study", "gallery", str(out), "--faces", "3")
+    assert code == 0
+    files = [Path(line) for line in said.splitlines()]
+    assert sorted(files) == sorted((out / "galleries").iterdir())
+    sizes = {path.name.split("-")[0]: Image.open(path).size for path in files}
+    assert set(sizes) == {"bare", "PMT_a@5"}
+    assert sizes["bare"][0] == sizes["PMT_a@5"][0] < LABEL + 4 * 112
+    assert sizes["PMT_a@5"][1] - sizes["bare"][1] == 2 * (112 + GAP)
+
+
+def test_a_device_that_is_not_here_is_named(bauta, people: Path, tmp_path: Path) -> None:
+    words = ("study", "run", "reading", "--data", str(people), "--pairs", "16", "--out", str(tmp_path / "r"))
+    code, _, err = bauta(*words, "--device", "abacus")
+    assert (code, "--device abacus is not on this machine" in err) == (2, True)
+    assert not (tmp_path / "r").exists()
+    assert bauta(*words, "--device", "cpu")[0] == 0
+    assert json.loads((tmp_path / "r" / "settings.json").read_text())["machine"]["device"] == "cpu"
 
 
 def test_what_is_missing_and_what_is_wrong(bauta, tmp_path: Path) -> None:

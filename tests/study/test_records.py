@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bauta.errors import BadFile
-from bauta.study.records import Row, append, read
+from bauta.study.records import Row, append, read, resume
 
 number = st.floats(allow_nan=False, allow_infinity=False) | st.none()
 rows = st.builds(
@@ -77,3 +77,39 @@ def test_a_whole_last_line_that_is_no_row_is_no_crash(tmp_path: Path) -> None:
     path.write_text('{"cell": "a"}\n')
     with pytest.raises(BadFile, match="line 1"):
         list(read(path))
+
+
+def failed(cell: str) -> Row:
+    return Row(cell, "system", "attack", "attack", "failed", None, note="no weights")
+
+
+def test_a_cell_that_failed_is_not_done_and_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [row("a"), row("a", 0.1), failed("b"), row("c"), failed("d")])
+    assert resume(path) == {"a", "c"}
+    assert list(read(path)) == [row("a"), row("a", 0.1), row("c")]
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize("lost", [1, 30])
+def test_the_cell_of_a_torn_line_is_measured_again_as_a_whole(tmp_path: Path, lost: int) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [row("a"), row("b"), row("b", 0.1)])
+    path.write_bytes(path.read_bytes()[:-lost])
+    assert resume(path) == {"a"}
+    assert path.read_text() == json.dumps(row("a").__dict__) + "\n"
+
+
+def test_what_is_whole_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    assert resume(path) == frozenset()
+    assert not path.exists()
+    path.touch()
+    assert resume(path) == frozenset()
+    append(path, [row("a"), row("b")])
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    assert resume(path) == {"a", "b"}
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    path.write_bytes(path.read_bytes()[:20])
+    assert resume(path) == frozenset()
+    assert path.read_bytes() == b""
