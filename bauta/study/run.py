@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bauta import zoo
-from bauta.attacks.base import Attack, Guess, Knows, Reidentification, Victim
+from bauta.attacks.base import Access, Attack, Guess, Knows, Reidentification, Victim
 from bauta.errors import BautaError, UsageError
 from bauta.faces import Pairs
 from bauta.metrics import PSNR, SSIM, srra
@@ -79,7 +79,7 @@ def run(
             blank = Row(cell, name, "attack", repr(attack), "", None, knows=knows, seed=seed)
             try:
                 victim = Victim(system.probe, attack.knowledge)
-                key = fit_key(attack, system.probe)
+                key = fit_key(attack, system.probe, public)
                 fitted = fits[key] = fits[key] if key in fits else attack.fit(public, victim)
                 guess = fitted(views.probe(attack.knowledge.sees), victim)
                 if show is not None and attack.guesses is Guess.IMAGES:
@@ -96,10 +96,19 @@ def cell_of(system: str, attack: Attack) -> str:
     return f"{system} / {attack!r}{elsewhere} / {attack.knowledge.knows.name}"
 
 
-def fit_key(attack: Attack, pipeline: Pipeline) -> tuple[object, ...]:
-    """What fitting depends on: an unaware attacker has the bare device alone, whatever protects it later."""
-    device = pipeline.bare().recognizer if attack.knowledge.knows is Knows.NOTHING else pipeline
-    return repr(attack), attack.knowledge, device
+def fit_key(attack: Attack, pipeline: Pipeline, public: Faces | None) -> tuple[object, ...]:
+    """What fitting depends on: an unaware attacker has the bare device alone, whatever protects it later.
+
+    Of that device, one who sees pictures and holds nothing has not even the network.
+    """
+    known = attack.knowledge
+    device: object = None
+    if known.knows is not Knows.NOTHING:
+        device = pipeline
+    elif known.sees is not Stage.IMAGES or known.holds or known.access is not Access.NONE:
+        device = pipeline.bare().recognizer
+    faces = () if public is None else (len(public), *public[:1].digests(), *public[-1:].digests())
+    return repr(attack), known, device, faces
 
 
 def utility(blank: Row, views: Views) -> Iterator[Row]:

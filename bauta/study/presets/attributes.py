@@ -29,9 +29,11 @@ from bauta.study.records import Row
 from bauta.study.run import run
 from bauta.types import Faces
 
-# Data set -> what is known of its faces; the first estimator of the zoo that reads it is the third party.
+# Data set -> what is known of its faces; attribute -> the third party that reads it.
 LABELS = {"utkface": ("gender", "age", "race"), "lfw": ("gender", "emotion")}
+READERS = {"gender": "age-gender", "age": "age-gender", "emotion": "emotion"}
 QUICK_STEPS = 10  # of RecFace's training
+VICTIMS, AWARE = 400, 600  # faces that are read, and that the aware attacker protects himself
 BASELINE = 0.3  # standard deviation of the paper's "x + noise"
 
 
@@ -40,10 +42,11 @@ def pmt_attributes(settings: Settings, quick: bool) -> Iterator[Row]:
 
     UTKFace (age, gender, race) and LFW (gender, emotion), 400 victims of each; the CASIA network at the paper's shallow
     cut and at the embedding: bare, pictures with noise of 0.3 (the paper's rival), PMT. Readers: the third-party
-    networks on the picture, and on RecFace's picture of the features; probes that an attacker trains on public faces,
-    a small CNN on pictures, and a linear and a nonlinear one on the features that the holder of the client's layers
-    computes; unaware (trained on clean faces) and aware (on 600 that he protects himself). The third parties may have
-    seen these faces; the probes have not, and they are the judge.
+    networks on the picture, and (gender) on RecFace's picture of shallow features; probes that an attacker trains on
+    public faces: on pictures a small CNN (gender) and one that sees them through a public recognizer, on the features
+    that the holder of the client's layers computes a linear and a nonlinear one; unaware (trained on clean faces) and
+    aware (on 600 that he protects himself). The third parties may have seen these faces; the probes have not, and they
+    are the judge.
 
     Expected: third-party networks and unaware probes fall to chance at both cuts; aware ones read the attributes at the
     shallow cut nearly as off clean pictures, and whoever holds a deep client reads as much as an embedding tells. Two
@@ -62,21 +65,23 @@ def pmt_attributes(settings: Settings, quick: bool) -> Iterator[Row]:
                 name = f"{data}: {protection} {recognizer.name}@{recognizer.cut}"
                 facts = {"cut": recognizer.cut, "protection": protection, "data": data}
                 facts |= {"study": "pmt-attributes", "quick": quick}
+                done = settings.done
                 for attribute in known:
                     own = protection != "bare"
                     for faces, attacks in (
-                        (public, unaware(attribute, quick)),
-                        (public[: 100 if quick else 600], aware(attribute, quick) if own else []),
+                        (public, unaware(attribute, cut, quick)),
+                        (public[: 100 if quick else AWARE], aware(attribute, quick) if own else []),
                     ):
-                        rows = seen(settings, name, system, attacks, faces, victims)
-                        yield from stamped(rows, **facts)
+                        here = replace(settings, public=faces, done=done)
+                        yield from stamped(seen(here, name, system, attacks, victims), **facts)
+                        done |= {f"{name} / utility"}
 
 
 def parts(settings: Settings, data: str, quick: bool) -> tuple[Faces, Faces]:
     """Public faces and victims, no person (UTKFace: no file) among both."""
     faces = load_dataset(data) if data == "utkface" else labelled(load_dataset(data))
     public, victims = split_by_identity(faces, (0.7, 0.3), settings.seed)
-    return (public[:150], victims[:40]) if quick else (public, victims[:400])
+    return (public[:150], victims[:40]) if quick else (public, victims[:VICTIMS])
 
 
 def labelled(faces: Faces) -> Faces:
@@ -97,21 +102,23 @@ def systems_at(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[
 
 def third_party(attribute: str) -> list[Attack]:
     """Somebody else's reader, where the zoo has one."""
-    return [] if attribute == "race" else [ForeignEstimator(attribute)]
+    return [ForeignEstimator(attribute, READERS[attribute])] if attribute in READERS else []
 
 
-def unaware(attribute: str, quick: bool) -> list[Attack]:
-    """Readers that have never seen a protected picture."""
-    drawn = [Via(RecFace(steps=QUICK_STEPS) if quick else RecFace(), reader) for reader in third_party(attribute)]
+def unaware(attribute: str, cut: int | None, quick: bool) -> list[Attack]:
+    """Readers that have never seen a protected picture; of RecFace's pictures gender alone, at the shallow cut."""
+    restore = RecFace(steps=QUICK_STEPS) if quick else RecFace()
+    drawn = [Via(restore, reader) for reader in third_party(attribute) if attribute == "gender" and cut == SHALLOW]
     return [*third_party(attribute), *drawn, *probes(attribute, quick)]
 
 
 def probes(attribute: str, quick: bool) -> list[Attack]:
-    """Readers of the attacker's own."""
+    """Readers of the attacker's own. The small CNN is the slowest and the weakest: it reads gender alone."""
     if quick:
         return [TransferProbe(attribute, epochs=2), ClientHolder(LogisticProbe(attribute))]
+    small: list[Attack] = [CNNProbe(attribute)] if attribute == "gender" else []
     held = [ClientHolder(LogisticProbe(attribute)), ClientHolder(MLPProbe(attribute))]
-    return [CNNProbe(attribute), TransferProbe(attribute), *held]
+    return [*small, TransferProbe(attribute), *held]
 
 
 def aware(attribute: str, quick: bool) -> list[Attack]:
@@ -119,11 +126,7 @@ def aware(attribute: str, quick: bool) -> list[Attack]:
     return [attack.knowing(knows=Knows.SCHEME) for attack in probes(attribute, quick)]
 
 
-def seen(
-    settings: Settings, name: str, system: System, attacks: Sequence[Attack], public: Faces, victims: Faces
-) -> Iterator[Row]:
+def seen(settings: Settings, name: str, system: System, attacks: Sequence[Attack], victims: Faces) -> Iterator[Row]:
     """One system under some readers, without the cells that are done."""
-    here = replace(settings, public=public)
-    yield from run(
-        {name: system}, attacks, here.public, victims, here.seed, skip=here.done, fits=here.fits, show=here.show
-    )
+    public, seed, done = settings.public, settings.seed, settings.done
+    yield from run({name: system}, attacks, public, victims, seed, skip=done, fits=settings.fits, show=settings.show)
