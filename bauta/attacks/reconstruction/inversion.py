@@ -102,7 +102,7 @@ class Inversion(Reconstruction):
     def __call__(self, leak: Tensor, victim: Victim) -> Images:
         client = folded(victim.held("client layers"))
         mean = leak.new_full((3, self.side, self.side), 0.5) if self.mean_ is None else self.mean_.to(leak)
-        self._check(client, leak, mean)
+        check_answer(client, mean, leak)
         digests = [hashlib.sha256(row.detach().cpu().contiguous().numpy().tobytes()).hexdigest() for row in leak]
         parts = []
         with torch.enable_grad():  # of the pictures; a caller that needs no gradient may have switched it off
@@ -110,15 +110,6 @@ class Inversion(Reconstruction):
                 rows = slice(first, first + self.batch_size)
                 parts.append(self._best(client, leak[rows].detach(), mean, digests[rows]))
         return torch.cat(parts) if parts else mean.expand(0, *mean.shape)
-
-    def _check(self, client: nn.Module, leak: Tensor, mean: Images) -> None:
-        with torch.no_grad():
-            gives = tuple(answer(client, mean[None], leak).shape[1:])
-        if gives != tuple(leak.shape[1:]):
-            raise UsageError(
-                f"The client's layers give rows of {gives} from pictures of {tuple(mean.shape)}, but what leaked has "
-                f"rows of {tuple(leak.shape[1:])}; attack the stage at the cut; public faces must have the right size."
-            )
 
     def _best(self, client: nn.Module, leak: Tensor, mean: Images, digests: Sequence[str]) -> Images:
         best, lowest = leak.new_empty(0), leak.new_empty(0)
@@ -157,6 +148,17 @@ def answer(client: nn.Module, pictures: Images, leak: Tensor) -> Tensor:
     """What the layers say of the pictures, in the leak's form: features, or unit rows."""
     found: Tensor = client(pictures)
     return F.normalize(found.flatten(1)) if leak.ndim == 2 else found
+
+
+def check_answer(client: nn.Module, picture: Images, leak: Tensor) -> None:
+    """Raise `UsageError` unless the layers turn a picture (3, H, W) into rows of the leak's shape."""
+    with torch.no_grad():
+        gives = tuple(answer(client, picture[None], leak).shape[1:])
+    if gives != tuple(leak.shape[1:]):
+        raise UsageError(
+            f"The client's layers give rows of {gives} from pictures of {tuple(picture.shape)}, but what leaked has "
+            f"rows of {tuple(leak.shape[1:])}; attack the stage at the cut; public faces must have the right size."
+        )
 
 
 def variation(pictures: Images, beta: float) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bauta.attacks.base import Knowledge, Reconstruction, Victim
-from bauta.attacks.reconstruction.inversion import answer, variation
+from bauta.attacks.reconstruction.inversion import answer, check_answer, variation
 from bauta.errors import UsageError
 from bauta.spec import recipe
 from bauta.types import Faces, Images, Stage
@@ -68,6 +68,7 @@ class UnSplit(Reconstruction):
         leak = leak.detach()
         height, width = (self.side, self.side) if self.size_ is None else self.size_
         clone: nn.Module = victim.held("client architecture").eval()
+        check_answer(clone, leak.new_full((3, height, width), 0.5), leak)
         rows = torch.split(leak, self.batch_size)
         batches = [(z.new_full((len(z), 3, height, width), 0.5).requires_grad_(True), z) for z in rows]
         paint = [self._adam([x]) for x, _ in batches]
@@ -77,7 +78,7 @@ class UnSplit(Reconstruction):
                 clone.requires_grad_(False)
                 for (x, z), adam in zip(batches, paint, strict=True):
                     for _ in range(self.steps):
-                        miss = (answer(clone, x, z) - z).square().mean((1, 2, 3))
+                        miss = (answer(clone, x, z) - z).square().flatten(1).mean(1)
                         loss = (miss + self.tv * variation(x, 2) + self.energy * x.square().mean((1, 2, 3))).sum()
                         descend(adam, loss)
                         with torch.no_grad():
