@@ -16,6 +16,7 @@ from bauta.study.tables.parameters import parameters_curves, parameters_tables
 from bauta.study.tables.reconstruction import reconstruction_tables
 from bauta.study.tables.robustness import robustness_curves, robustness_tables
 from bauta.study.tables.scalability import scalability_tables
+from bauta.study.tables.worst import worst_tables
 
 # Study -> its tables; rows that do not say of which study they are go to the tables of pmt-abuse.
 DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
@@ -48,9 +49,13 @@ def curves(rows: Iterable[Row]) -> list[Curve]:
 
 
 def tables(rows: Iterable[Row]) -> list[Table]:
-    """Everything that the rows answer, without the tables that would be empty."""
+    """Everything that the rows answer, without the tables that would be empty.
+
+    Of every study last: the strongest attacker, the utility that he leaves, and what wants caution.
+    """
     rows = list(rows)
-    return [table for table in DRAWN.get(study_of(rows), abuse_tables)(rows) if table.rows]
+    made = [*DRAWN.get(study_of(rows), abuse_tables)(rows), *worst_tables(rows)]
+    return [table for table in made if table.rows]
 
 
 __all__ = ["DRAWN", "PLOTTED", "Curve", "Table", "count", "curves", "depth_rows", "percent", "study_of", "tables"]

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 
 from bauta.metrics.base import Interval
 from bauta.study.found import EQ10, OWNER, TAR, VIEWER, Found
-from bauta.study.judge import INSIDE
+from bauta.study.judge import INSIDE, STRICT_FAR
 from bauta.study.published import PAPER_TABLE_VI_LFW
 from bauta.study.records import Row
 from bauta.study.run import OF_PICTURES
 from bauta.study.tables.base import Cell, Cells, Table, cells, count, failed
+from bauta.study.tradeoff import MEAN_FACE
 
 SHOWN = 0.5  # of SSIM: a picture above it shows the face, one below a tenth nothing that we could make out
 BLANK = 0.1
+PERCEPTUAL = ("LPIPS", "perceptual")
 
 
 def reconstruction_tables(rows: Iterable[Row]) -> list[Table]:
@@ -39,7 +41,9 @@ def reconstruction_tables(rows: Iterable[Row]) -> list[Table]:
             "from its features. COS, SRRA: by the authorized recognizer, at its own threshold and at the paper's 0.2. "
             "AUC, rank-1: of an independent recognizer that compares the reconstructions with photos. unaware "
             "attackers know nothing of the protection, aware ones train on pictures that they protect themselves. "
-            f"verdict: against the paper's SSIM on LFW; above {SHOWN:g} a face is seen.",
+            "perceptual: LPIPS, or its form over an unauthorized recognizer's layers. verdict: against the paper's "
+            f"SSIM on LFW; above {SHOWN:g} a face is seen, and the mean face of all people reaches "
+            f"{MEAN_FACE['SSIM']:g}.",
             [reconstructed(cell, found.quick) for cell in pictures],
             3,
         ),
@@ -100,8 +104,10 @@ def reconstructed(cell: Cell, quick: bool) -> Cells:
         "SSIM, view": cell.get(f"SSIM{INSIDE}"),
         "PSNR": cell.get("PSNR"),
         "PSNR, view": cell.get(f"PSNR{INSIDE}"),
+        "perceptual": perceptual(cell),
         "COS": cell.get("COS"),
         "SRRA": cell.get("SRRA"),
+        f"SRRA at FAR {STRICT_FAR:g}": cell.get(f"SRRA at FAR {STRICT_FAR:g}"),
         "SRRA at 0.2": cell.get("SRRA at 0.2"),
         "AUC": cell.get(f"AUC{OF_PICTURES}"),
         "rank-1": cell.get(f"rank-1{OF_PICTURES}"),
@@ -110,11 +116,21 @@ def reconstructed(cell: Cell, quick: bool) -> Cells:
     return line if quick else line | {"verdict": verdict(cell, cell.get(f"SSIM{INSIDE}") or similar)}
 
 
+def perceptual(cell: Cell) -> Interval | None:
+    """How far the pictures are from the originals to a network's layers."""
+    return next((cell.get(metric) for metric in cell.metrics if metric.startswith(PERCEPTUAL)), None)
+
+
 def verdict(cell: Cell, similar: Interval | None) -> str:
     """What the picture shows, beside what the paper says of it."""
     if similar is None:
         return ""
-    shows = "a face is seen" if similar.low > SHOWN else "no face" if similar.high < BLANK else "traces"
+    if similar.low > SHOWN:
+        shows = "a face is seen"
+    elif similar.high < BLANK:
+        shows = "no face"
+    else:
+        shows = "less than the mean face" if similar.high < MEAN_FACE["SSIM"] else "traces"
     paper = PAPER_TABLE_VI_LFW.get(str(cell.facts.get("protection")), {}).get(cell.attack.split("(")[0])
     if paper is None or cell.knows != "unaware":
         return f"{shows}; not in the paper"
