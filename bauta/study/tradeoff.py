@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bauta.metrics.base import Interval, wilson
 from bauta.study.found import EQ10, ITSELF, TAR, VIEWER, interval
@@ -97,7 +97,7 @@ def varied(row: Row) -> Interval | None:
     ):
         return found
     trials = found.n // 2 if row.metric in TRUE_ACCEPTS else found.n
-    return wilson(round(found.value * trials), trials) if trials else found
+    return replace(wilson(round(found.value * trials), trials), n=found.n) if trials else found
 
 
 def chance(row: Row) -> float | None:
@@ -139,9 +139,7 @@ def worst_case(rows: Iterable[Row]) -> dict[str, dict[str, Worst]]:
             cells.setdefault((row.system, kind(row.metric)), []).append((row, found))
     made: dict[str, dict[str, Worst]] = {}
     for (system, what), members in cells.items():
-        top, found = min(
-            members, key=lambda pair: (-pair[1].value, -pair[1].low, pair[0].cell, pair[0].metric, -pair[0].n)
-        )
+        top, found = min(members, key=lambda pair: (-pair[1].value, -pair[1].low, -pair[1].high, repr(pair[0])))
         low, high = max(i.low for _, i in members), max(i.high for _, i in members)
         attacks = len({(row.cell, row.attack) for row, _ in members})
         made.setdefault(system, {})[what] = Worst(top, Interval(found.value, low, high, found.n), attacks)
