@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # in pixels; fonts in points
 DPI = 150
 GAP, LABEL, HEAD = 6, 230, 30
-FONT, LETTERS = 6.5, 30  # so many letters fit into a label's width
+FONT, LETTERS = 6.5, 26  # so many letters fit into a label's width
 
 
 def gallery(rows: Mapping[str, Images], columns: Sequence[str] = (), *, title: str = "") -> Figure:
