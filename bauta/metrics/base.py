@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal
 
@@ -24,7 +24,7 @@ class Metric:
     """
 
     name: str
-    score: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], Tensor] = field(repr=False)
     private_when: Direction
     unit: str = ""
 
@@ -41,7 +41,7 @@ class SetMetric:
     """
 
     name: str
-    score: Callable[[Tensor, Tensor], float]
+    score: Callable[[Tensor, Tensor], float] = field(repr=False)
     private_when: Direction
     unit: str = ""
 

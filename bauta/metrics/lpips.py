@@ -33,6 +33,7 @@ LAYOUTS: dict[str, Layout] = {
 }
 POOLS = {"vgg": (2, 2), "alex": (3, 2)}
 COMPARED = {"vgg": (3, 8, 15, 22, 29), "alex": (1, 4, 7, 9, 11)}
+SMALLEST = {"vgg": 16, "alex": 31}  # pixels; below, nothing is left after the pools
 
 # The mean and deviation of ImageNet, for pictures in [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -43,7 +44,7 @@ class LPIPS(nn.Module):
 
     (B, 3, H, W) in [0, 1] twice -> (B,), 0 for equal pictures; differentiable. backbone: "vgg" (VGG16) or "alex"
     (AlexNet), numbered as torchvision does; heads: five linear ones. Weights are random until they are loaded:
-    `lpips(backbone)` gives it with the published ones.
+    `lpips(backbone)` gives it with the published ones. Raises `ShapeError`, also below 16 pixels a side (AlexNet: 31).
     """
 
     shift: Tensor
@@ -75,6 +76,11 @@ class LPIPS(nn.Module):
             check_shape(images, "B 3 H W", name)
         if guess.shape != truth.shape:
             raise ShapeError(f"guess must have truth's shape {tuple(truth.shape)}, got {tuple(guess.shape)}.")
+        least = SMALLEST[self.backbone]
+        if min(guess.shape[-2:]) < least:
+            raise ShapeError(
+                f"LPIPS ({self.backbone}) needs pictures of at least {least} x {least}, got {tuple(guess.shape[-2:])}."
+            )
         return apart(self._maps(guess), self._maps(truth), list(self.heads))
 
     def _maps(self, images: Images) -> list[Tensor]:
@@ -106,4 +112,4 @@ def lpips(backbone: str = "vgg") -> Metric:
     network = LPIPS(backbone)
     weights, heads = (zoo.locate(file) for file in zoo.tool(f"lpips-{backbone}").files)
     network.load(read_state(weights), read_state(heads), f"{weights} with {heads}")
-    return Metric(f"LPIPS ({backbone})", network.forward, private_when="high")
+    return Metric(f"LPIPS ({backbone})", lambda a, b: network.to(a.device)(a, b), private_when="high")

