@@ -27,7 +27,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 PAIRS, QUICK_PAIRS = 1200, 20
 ROWS, SETTINGS = "rows.jsonl", "settings.json"
 # the columns that say whose line of a table it is
-KEYS = ("authorized", "cut", "layer", "read by", "reader", "picture", "system", "attack")
+KEYS = (
+    *("data", "protection", "authorized", "cut", "layer", "read by", "reader", "picture", "system", "cell"),
+    *("leaks", "reads", "attack", "sees", "knows"),
+)
 # what decides the numbers; a machine, its threads and device decide the time and the last digits
 DECISIVE = ("study", "quick", "data", "pairs", "seed", "versions")
 
