@@ -22,7 +22,6 @@ from bauta.faces import load_dataset, split_by_identity
 from bauta.pipeline import Pipeline, System
 from bauta.protections import WhiteNoise
 from bauta.recognizers import Recognizer
-from bauta.recognizers.folding import folded
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import SHALLOW, minimizer, network, protected
 from bauta.study.records import Row
@@ -91,12 +90,12 @@ def labelled(faces: Faces) -> Faces:
 
 def systems_at(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[str, System]:
     """Nothing, the paper's noise, PMT."""
-    quickly = folded(recognizer)
-    plain = Pipeline(quickly)
+    pmt = protected(settings, recognizer, minimizer(settings, quick))
+    plain = pmt.gallery  # one device for all, so that an unaware attacker is fitted once
     return {
         "bare": System(plain, plain),
-        "noise": System(Pipeline(quickly, WhiteNoise(BASELINE, seed=settings.seed)), plain),
-        "PMT": protected(settings, recognizer, minimizer(settings, quick)),
+        "noise": System(Pipeline(plain.recognizer, WhiteNoise(BASELINE, seed=settings.seed)), plain),
+        "PMT": pmt,
     }
 
 

@@ -20,7 +20,6 @@ from bauta.metrics import PSNR, SSIM
 from bauta.pipeline import Pipeline, System
 from bauta.protections import MatchedNoise
 from bauta.recognizers import Recognizer
-from bauta.recognizers.folding import folded
 from bauta.study.infringing import privacy_models
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import QUICK_FACES, SHALLOW, UNAUTHORIZED, minimizer, network, protected
@@ -96,8 +95,8 @@ def both_sides(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[
 
 def systems_at(settings: Settings, recognizer: Recognizer, quick: bool) -> dict[str, System]:
     """Nothing, PMT, and PMT's perturbation shuffled, at one cut."""
-    plain = Pipeline(folded(recognizer))
     pmt = protected(settings, recognizer, minimizer(settings, quick))
+    plain = pmt.gallery  # one device for all, so that an unaware attacker is fitted once
     (store,) = pmt.probe.protections
     shuffled = MatchedNoise(store, seed=settings.seed).fit(None, recognizer)  # type: ignore[arg-type]
     return {

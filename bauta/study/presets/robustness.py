@@ -9,7 +9,6 @@ from bauta.attacks import Victim
 from bauta.attacks.reconstruction.recface import RecFace
 from bauta.pipeline import Pipeline, System
 from bauta.protections import WhiteNoise
-from bauta.recognizers.folding import folded
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import (
     PAPER,
@@ -44,12 +43,10 @@ def pmt_robustness(settings: Settings, quick: bool) -> Iterator[Row]:
     few = settings.few(200, QUICK_FACES if quick else None)
     for cut, protection, options in ((SHALLOW, "the paper's", PAPER), (None, "ours", {})):
         recognizer = network(cut)
-        plain = Pipeline(folded(recognizer))
+        pmt = protected(few, recognizer, minimizer(few, quick, **options))
+        plain = pmt.gallery  # one device for all, so that an unaware attacker is fitted once
         restore = reconstructor(few, plain, quick)
-        systems = {
-            "none": System(plain, plain),
-            protection: protected(few, recognizer, minimizer(few, quick, **options)),
-        }
+        systems = {"none": System(plain, plain), protection: pmt}
         for words, system in systems.items():
             rows = noisy(few, f"{recognizer.name}@{recognizer.cut}, {words}", system, restore, quick)
             facts = {"cut": recognizer.cut, "protection": words}
