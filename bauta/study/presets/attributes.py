@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import torch
+from torch import Generator, Tensor
+
 from bauta.attacks import (
     Attack,
     ClientHolder,
@@ -79,8 +82,15 @@ def pmt_attributes(settings: Settings, quick: bool) -> Iterator[Row]:
 def parts(settings: Settings, data: str, quick: bool) -> tuple[Faces, Faces]:
     """Public faces and victims, no person (UTKFace: no file) among both."""
     faces = load_dataset(data) if data == "utkface" else labelled(load_dataset(data))
-    public, victims = split_by_identity(faces, (0.7, 0.3), settings.seed)
+    split = split_by_identity(faces, (0.7, 0.3), settings.seed)
+    # data sets come in order, of age or of names; a part of them must not be the youngest
+    public, victims = (part[order(len(part), settings.seed)] for part in split)
     return (public[:150], victims[:40]) if quick else (public, victims[:VICTIMS])
+
+
+def order(number: int, seed: int) -> Tensor:
+    """A shuffle that depends on the seed alone."""
+    return torch.randperm(number, generator=Generator().manual_seed(seed))
 
 
 def labelled(faces: Faces) -> Faces:
