@@ -66,9 +66,10 @@ def train(
             order = torch.randperm(len(leaks), generator=generator)
         rows, order = order[:batch_size], order[batch_size:]
         optimizer.zero_grad()
-        with torch.autocast(kind, torch.bfloat16, enabled=quick):
-            guess = network(leaks[rows].float())
-        cost = loss(guess, truth[rows])
+        with torch.enable_grad():  # a caller that needs no gradient may have switched it off
+            with torch.autocast(kind, torch.bfloat16, enabled=quick):
+                guess = network(leaks[rows].float())
+            cost = loss(guess, truth[rows])
         cost.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()

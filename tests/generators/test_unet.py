@@ -82,3 +82,13 @@ def test_pairs_that_do_not_pair_are_refused() -> None:
     network = UNet((3, 16, 16), (32, 32), width=0.25)
     with pytest.raises(UsageError, match="3 leaks and 2 pictures"):
         train(network, torch.zeros(3, 3, 16, 16), torch.zeros(2, 3, 32, 32), steps=1, generator=torch.Generator())
+
+
+def test_training_switches_gradients_on_for_itself() -> None:
+    """A study trains an attack where it needs it, which may be inside a block without gradients."""
+    leaks, truth = torch.rand(4, 3, 16, 16), torch.rand(4, 3, 32, 32)
+    network = UNet((3, 16, 16), (32, 32), width=0.25)
+    before = [p.detach().clone() for p in network.parameters()]
+    with torch.no_grad():
+        trained = train(network, leaks, truth, steps=2, batch_size=4, generator=torch.Generator().manual_seed(0))
+    assert any(not torch.equal(a, b) for a, b in zip(before, trained.parameters(), strict=True))
