@@ -15,8 +15,8 @@ class Denoiser(RecFace):
     """RecFace's network on the protected picture itself: a U-Net from (protected picture, original) pairs.
 
     The attacker makes the pairs himself: he runs the published protection on public faces, with keys of his own. What a
-    purifier does by a fixed filter, this learns (as Zhang et al., TIP 2017, learn to denoise). Options as `RecFace`; it
-    is narrower, because every layer runs at the full size of a picture.
+    purifier does by a fixed filter, this learns (as Zhang et al., TIP 2017, learn to denoise). Options as `RecFace`;
+    its batches are smaller, because every layer runs at the full size of a picture.
     """
 
     default_knowledge = Knowledge(sees=Stage.IMAGES, knows=Knows.SCHEME)

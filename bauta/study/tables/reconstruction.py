@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from bauta.metrics.base import Interval
 from bauta.study.found import EQ10, OWNER, TAR, VIEWER, Found
 from bauta.study.judge import INSIDE, STRICT_FAR
+from bauta.study.presets.variants import SHALLOW
 from bauta.study.published import PAPER_TABLE_VI_LFW
 from bauta.study.records import Row
 from bauta.study.run import OF_PICTURES
 from bauta.study.tables.base import Cell, Cells, Table, cells, count, failed
 from bauta.study.tradeoff import MEAN_FACE
 
-PAPER_CUT = 5
 SHOWN = 0.5  # of SSIM: a picture above it shows the face, one below a tenth nothing that we could make out
 BLANK = 0.1
 PERCEPTUAL = ("LPIPS", "perceptual")
@@ -133,7 +133,7 @@ def verdict(cell: Cell, similar: Interval | None) -> str:
     else:
         shows = "less than the mean face" if similar.high < MEAN_FACE["SSIM"] else "traces"
     paper = PAPER_TABLE_VI_LFW.get(str(cell.facts.get("protection")), {}).get(cell.attack.split("(")[0])
-    if paper is None or cell.knows != "unaware" or cell.facts.get("cut") != PAPER_CUT:
+    if paper is None or cell.knows != "unaware" or cell.facts.get("cut") != SHALLOW:
         return f"{shows}; not in the paper"
     return f"{shows}; {paper[0]:g} in the paper"
 
