@@ -204,7 +204,7 @@ PLANTED_ORDER = {
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bauta.pipeline import Pipeline",
         "higher floor",
     ),
-    "up, by dots": ("bauta.zoo.fetch", "from ..faces import align", "higher floor"),
+    "up, by dots": ("bauta.zoo.download", "from ..faces import align", "higher floor"),
     "up, by dots from a package": ("bauta.zoo", "from ..faces import align", "higher floor"),
     "up, by name": ("bauta.spec", "import importlib\nimportlib.import_module('bauta.attacks')", "higher floor"),
     "a submodule through bauta": ("bauta.ops.dct", "from bauta import recognizers", "higher floor"),

@@ -9,11 +9,11 @@ from __future__ import annotations
 from bauta.errors import UsageError
 from bauta.zoo.cache import find, home, mirror, place
 from bauta.zoo.datasets import DATASETS
-from bauta.zoo.fetch import locate, verify
 from bauta.zoo.networks import WEIGHTS
 from bauta.zoo.records import DataFile, Dataset, File, Input, Tool, Weights
 from bauta.zoo.registry import forget, register, register_dataset, registered_datasets, registered_weights
 from bauta.zoo.tools import TOOLS
+from bauta.zoo.vouched import locate, verify
 
 __all__ = [
     "DATASETS",

@@ -1,7 +1,8 @@
-"""Where files lie on this machine, and the small tables beside them."""
+"""Where files lie on this machine, what to say where they do not, and the small tables beside them."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -47,6 +48,33 @@ def place(file: File) -> str | None:
         return "registered"
     folder = mirror()
     return "mirror" if folder is not None and path == folder / file.name else "cache"
+
+
+def absent(file: File) -> str:
+    """Where a file is not, as half a sentence."""
+    folder = mirror()
+    if Path(file.name).is_absolute():
+        return f"{file.name} is not here"
+    if folder is None:
+        return f"{file.name} is not in {home()}, and BAUTA_MIRROR is not set"
+    broken = "" if folder.is_dir() else ", which is no folder"
+    return f"{file.name} is neither in BAUTA_MIRROR ({folder}{broken}) nor in {home()}"
+
+
+def remedy(file: File) -> str:
+    """What to do about a file that is not here, as the other half."""
+    if Path(file.name).is_absolute():
+        return "put it back, or register it again where it is now."
+    if file.urls:
+        return f"run `{file.command}`, or set BAUTA_MIRROR to a folder that holds it."
+    return f"put it there, or set BAUTA_MIRROR to a folder that holds it. {file.where}".rstrip()
+
+
+def unwritable(error: OSError) -> str:
+    """Why the home could not be written, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk under {home()} is full; make room, or set BAUTA_HOME to a folder on another one."
+    return f"{home()} cannot be written ({error.strerror or error}); set BAUTA_HOME to a folder that can."
 
 
 @contextmanager

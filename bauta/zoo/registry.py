@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bauta.errors import BadFile, MissingData, MissingWeights, UsageError
-from bauta.zoo.cache import change_table, home, read_table
+from bauta.zoo.cache import change_table, home, read_table, unwritable
 from bauta.zoo.datasets import DATASETS
-from bauta.zoo.fetch import digest, unwritable
+from bauta.zoo.digests import digest
 from bauta.zoo.networks import WEIGHTS
 from bauta.zoo.records import Dataset, File, Input, Weights
 from bauta.zoo.tools import TOOLS

@@ -13,7 +13,8 @@ from pathlib import Path
 from bauta import zoo
 from bauta.errors import BadFile, MissingData
 from bauta.faces.images import MAX_BYTES
-from bauta.zoo.fetch import remembered, unwritable
+from bauta.zoo.cache import unwritable
+from bauta.zoo.digests import remembered
 
 __all__ = ["TARS", "as_zip"]
 

@@ -1,11 +1,9 @@
-"""Files through the mirror, the cache and a real server that misbehaves; a real full disk."""
+"""Downloads from a real server that misbehaves; a real full disk."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -15,28 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zoo.served import CONTENT, WRONG, lying, never, sha
 
 from bauta import zoo
 from bauta.errors import BadFile, MissingData, MissingWeights
-from bauta.zoo import fetch
-
-CONTENT = random.Random(1).randbytes(1_000_003)
-WRONG = "0" * 64
-
-
-def sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def lying(home: Path) -> list[str]:
-    """All that lies in a home, but the locks and the tables."""
-    found = [p.relative_to(home) for p in home.rglob("*") if p.is_file()]
-    tables = {"digests.json", "pins.json"}
-    return sorted(str(p) for p in found if p.parts[0] != ".locks" and str(p) not in tables)
-
-
-def never(question: str) -> bool:
-    raise AssertionError(question)
+from bauta.zoo import download
 
 
 def test_a_download_lies_in_the_cache_whole_and_is_not_fetched_twice(home: Path, site: Any) -> None:
@@ -49,23 +30,6 @@ def test_a_download_lies_in_the_cache_whole_and_is_not_fetched_twice(home: Path,
     assert len(site.asked) == 1
 
 
-def test_the_mirror_comes_before_the_cache_and_the_cache_before_the_address(
-    home: Path, site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = site.file("net.bin", CONTENT)
-    home.mkdir()
-    (home / "net.bin").write_bytes(CONTENT)
-    assert zoo.locate(file) == home / "net.bin"
-    assert zoo.place(file) == "cache"
-    monkeypatch.setenv("BAUTA_MIRROR", str(tmp_path / "mirror"))
-    assert zoo.locate(file) == home / "net.bin"
-    (tmp_path / "mirror").mkdir()
-    (tmp_path / "mirror" / "net.bin").write_bytes(CONTENT)
-    assert zoo.locate(file) == tmp_path / "mirror" / "net.bin"
-    assert zoo.place(file) == "mirror"
-    assert site.asked == []
-
-
 def test_a_connection_that_breaks_once_is_resumed_at_its_last_byte(home: Path, site: Any) -> None:
     site.breaks = 1
     assert zoo.locate(site.file("net.bin", CONTENT)).read_bytes() == CONTENT
@@ -76,7 +40,7 @@ def test_a_connection_that_breaks_once_is_resumed_at_its_last_byte(home: Path, s
 def test_what_came_before_a_break_is_kept_for_the_next_run(
     home: Path, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     site.breaks = 1
     file = site.file("net.bin", CONTENT)
     with pytest.raises(MissingWeights, match="broke off after 500,001 bytes"):
@@ -89,7 +53,7 @@ def test_what_came_before_a_break_is_kept_for_the_next_run(
 
 
 def test_a_part_of_another_address_is_not_continued(home: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     site.breaks = 1
     first = site.file("net.bin", CONTENT)
     with pytest.raises(MissingWeights):
@@ -101,7 +65,7 @@ def test_a_part_of_another_address_is_not_continued(home: Path, site: Any, monke
 
 
 def test_a_part_of_an_older_version_is_not_continued(home: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     site.breaks = 1
     with pytest.raises(MissingWeights):
         zoo.locate(site.file("net.bin", CONTENT))
@@ -127,7 +91,7 @@ def test_a_part_that_is_already_whole_is_no_dead_end(home: Path, site: Any) -> N
 def test_a_stream_of_unknown_length_that_breaks_is_not_taken_for_whole(
     home: Path, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     site.chunked, site.breaks = True, 1
     file = site.file("net.bin", CONTENT, sha256=None)
     with pytest.raises(MissingWeights, match="broke off"):
@@ -166,93 +130,6 @@ def test_404_a_closed_port_no_name_and_a_web_page_are_one_sentence_each(home: Pa
     with pytest.raises(MissingWeights, match="answered with a web page"):
         zoo.locate(file)
     assert lying(home) == []
-
-
-def test_a_file_without_an_address_says_how_to_get_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = zoo.DataFile("set.zip", (), WRONG, "Ask its authors.")
-    with pytest.raises(MissingData, match=r"BAUTA_MIRROR is not set; .*Ask its authors\.$"):
-        zoo.locate(file)
-    monkeypatch.setenv("BAUTA_MIRROR", "/no/such/folder")
-    with pytest.raises(MissingData, match="/no/such/folder, which is no folder"):
-        zoo.locate(file)
-
-
-def test_a_changed_file_is_refused_at_its_next_use(home: Path, site: Any, tmp_path: Path, monkeypatch) -> None:
-    file = site.file("net.bin", CONTENT)
-    path = zoo.locate(file)
-    path.write_bytes(CONTENT[:-1] + b"?")
-    os.utime(path, ns=(1, 1))
-    with pytest.raises(BadFile, match="delete it and run `bauta models pull` again"):
-        zoo.locate(file)
-    monkeypatch.setenv("BAUTA_MIRROR", str(home))
-    with pytest.raises(BadFile, match="replace it in the mirror"):
-        zoo.locate(file)
-    with pytest.raises(BadFile, match="replace it in the mirror"):
-        zoo.verify(file)
-
-
-def test_verify_reads_the_bytes_where_locate_trusts_size_and_time(home: Path, site: Any) -> None:
-    """A digest is computed once for each size and time of change; a change that hides from both is for `verify`."""
-    file = site.file("net.bin", CONTENT)
-    path = zoo.locate(file)
-    zoo.locate(file)
-    before = path.stat()
-    path.write_bytes(CONTENT[::-1])
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert zoo.locate(file) == path
-    with pytest.raises(BadFile):
-        zoo.verify(file)
-
-
-def test_a_damaged_memory_of_digests_is_no_memory(home: Path, site: Any) -> None:
-    file = site.file("net.bin", CONTENT)
-    zoo.locate(file)
-    (home / "digests.json").write_text("{ no json")
-    assert zoo.locate(file).read_bytes() == CONTENT
-    (home / "net.bin").write_bytes(b"other")
-    with pytest.raises(BadFile):
-        zoo.locate(file)
-
-
-def test_unknown_bytes_need_a_yes_and_are_pinned(home: Path, site: Any) -> None:
-    file = site.file("net.bin", CONTENT, sha256=None)
-    with pytest.raises(MissingWeights, match="needs a yes"):
-        zoo.locate(file)
-    questions: list[str] = []
-    with pytest.raises(MissingWeights, match="needs a yes"):
-        zoo.locate(file, lambda question: bool(questions.append(question)))
-    assert file.urls[0] in questions[0]
-    assert site.asked == []
-    path = zoo.locate(file, lambda question: True)
-    assert json.loads((home / "pins.json").read_text()) == {"net.bin": sha(CONTENT)}
-    assert zoo.locate(file, never) == zoo.verify(file) == path
-
-    path.unlink()
-    site.file("net.bin", b"changed at its address")
-    with pytest.raises(BadFile, match=sha(CONTENT)):
-        zoo.locate(file, never)
-    assert lying(home) == []
-
-
-def test_unknown_bytes_that_lie_here_are_asked_about_with_their_digest(home: Path, site: Any) -> None:
-    file = site.file("net.bin", CONTENT, sha256=None)
-    home.mkdir()
-    (home / "net.bin").write_bytes(b"from a friend")
-    with pytest.raises(MissingWeights, match=f"nobody has vouched for its SHA-256 {sha(b'from a friend')}"):
-        zoo.verify(file)
-    questions: list[str] = []
-    zoo.locate(file, lambda question: not questions.append(question))
-    assert sha(b"from a friend") in questions[0]
-
-
-def test_what_its_user_put_here_by_hand_is_pinned_without_a_question(home: Path) -> None:
-    file = zoo.DataFile("pack.bin", (), None, "Ask for it.")
-    home.mkdir()
-    (home / "pack.bin").write_bytes(CONTENT)
-    assert zoo.locate(file, never) == home / "pack.bin"
-    (home / "pack.bin").write_bytes(b"changed")
-    with pytest.raises(BadFile):
-        zoo.locate(file, never)
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(home: Path, site: Any) -> None:
@@ -297,15 +174,6 @@ def test_a_home_that_cannot_be_made_is_one_sentence(home: Path, site: Any, monke
         zoo.locate(site.file("net.bin", CONTENT))
 
 
-def test_a_mirror_serves_where_no_home_can_be_written(
-    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BAUTA_HOME", "/proc/no/home")
-    monkeypatch.setenv("BAUTA_MIRROR", str(tmp_path))
-    (tmp_path / "net.bin").write_bytes(CONTENT)
-    assert zoo.locate(site.file("net.bin", CONTENT)) == tmp_path / "net.bin"
-
-
 def test_processes_that_want_one_file_at_once_fetch_it_once(home: Path, site: Any) -> None:
     file = site.file("net.bin", CONTENT)
     code = f"from bauta import zoo; print(zoo.locate(zoo.File('net.bin', {file.urls!r}, {file.sha256!r})))"
@@ -316,17 +184,6 @@ def test_processes_that_want_one_file_at_once_fetch_it_once(home: Path, site: An
     assert [process.communicate()[0].strip() for process in running] == [str(home / "net.bin")] * 4
     assert (home / "net.bin").read_bytes() == CONTENT
     assert len(site.asked) == 1
-
-
-def test_threads_that_pin_at_once_lose_no_pin(home: Path, site: Any) -> None:
-    files = [site.file(f"net{i}.bin", bytes([i]) * 100, sha256=None) for i in range(8)]
-    threads = [threading.Thread(target=zoo.locate, args=(file, lambda question: True)) for file in files]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    pins = json.loads((home / "pins.json").read_text())
-    assert pins == {f"net{i}.bin": sha(bytes([i]) * 100) for i in range(8)}
 
 
 def test_a_process_killed_in_the_middle_leaves_no_file_and_resumes(home: Path) -> None:

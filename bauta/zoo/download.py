@@ -1,13 +1,11 @@
-"""A file of a record -> a path on this machine: the mirror, then the cache, then its addresses.
+"""A file of a record, from its addresses into the cache.
 
-Whatever is handed out has the digest of its record. Downloads go into ``NAME.part``, go on where they stopped, and
-become ``NAME`` in one step, after their digest was checked.
+Downloads go into ``NAME.part``, go on where they stopped, and become ``NAME`` in one step, after their digest was
+checked.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 import urllib.request
@@ -19,10 +17,10 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from bauta.errors import BadFile, MissingError
-from bauta.zoo.cache import change_table, find, home, lock, mirror, place, read_table, write_whole
+from bauta.zoo.cache import absent, home, lock, remedy, unwritable, write_whole
+from bauta.zoo.digests import digest, expected
 from bauta.zoo.records import File
 
-Confirm = Callable[[str], bool]
 Report = Callable[[int, int | None], None]
 
 TIMEOUT = 30  # seconds without an answer or a byte
@@ -32,126 +30,6 @@ CHUNK = 1 << 18
 
 class Unreachable(Exception):
     """One address did not give the file; the message says why."""
-
-
-def refuse(question: str) -> bool:
-    """The answer of somebody who was not asked."""
-    return False
-
-
-def locate(file: File, confirm: Confirm = refuse) -> Path:
-    """The file on this machine, with the digest of its record, downloaded if it is not here.
-
-    confirm: is asked, with a sentence, before the first use of bytes whose digest nobody has seen; their digest is then
-    pinned. Raises `MissingWeights` or `MissingData` (not here and not to be had), `BadFile` (the wrong digest).
-    """
-    path = find(file)
-    if expected(file) is None:
-        return first_use(file, path, confirm)
-    if path is None:
-        return download(file)
-    require(file, path, remembered(path))
-    return path
-
-
-def verify(file: File) -> Path:
-    """The file on this machine, read whole and compared with its digest; nothing is downloaded. Raises as `locate`."""
-    path = find(file)
-    if path is None:
-        raise file.missing(f"{absent(file)}; {remedy(file)}")
-    if expected(file) is None:
-        raise file.missing(
-            f"{path} cannot be verified: nobody has vouched for its SHA-256 {digest(path)} yet; `{file.command}` asks."
-        )
-    require(file, path, digest(path))
-    return path
-
-
-def expected(file: File) -> str | None:
-    """The digest that a file must have: its record's, or the one pinned at first use."""
-    pinned = None if file.sha256 else read_table("pins").get(file.name)
-    return file.sha256 or pinned
-
-
-def require(file: File, path: Path, came: str) -> None:
-    """Raise `BadFile` unless `came` is the digest that `file` must have."""
-    if came == expected(file):
-        return
-    cures = {
-        "registered": "register it again if you changed it",
-        "mirror": "replace it in the mirror",
-        "cache": f"delete it and run `{file.command}` again",
-    }
-    cure = cures[place(file) or "cache"]
-    raise BadFile(f"{path} is not what its record names (SHA-256 {expected(file)} expected, {came} came); {cure}.")
-
-
-def first_use(file: File, path: Path | None, confirm: Confirm) -> Path:
-    """Pin the digest of bytes that nobody has seen, after a yes. What has no address was put here by its user's own
-    hand, which is a yes."""
-    if path is None and not file.urls:
-        raise file.missing(f"{absent(file)}; {remedy(file)}")
-    if file.urls:
-        source = f"{path} has SHA-256 {digest(path)}" if path else f"it would come from {file.urls[0]}"
-        if not confirm(f"Nobody has vouched for {file.name} yet; {source}. Trust it, now and ever after?"):
-            raise file.missing(
-                f"{file.name} is not used: nobody has vouched for it yet, so `{file.command}` needs a yes."
-            )
-    path = path or download(file)
-    came = remembered(path)
-    try:
-        change_table("pins", lambda pins: pins.update({file.name: came}))
-    except OSError as error:
-        raise file.missing(f"The digest of {path} could not be pinned: {unwritable(error)}") from error
-    return path
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def remembered(path: Path) -> str:
-    """The SHA-256 of a file, computed once for each size and time of change, so that no start pays for it again."""
-    stat = path.stat()
-    stamp = [stat.st_size, stat.st_mtime_ns]
-    key = str(path.resolve())
-    with suppress(BadFile):  # a memory that is damaged is no memory
-        known = read_table("digests").get(key)
-        if isinstance(known, list) and known[:2] == stamp:
-            return str(known[2])
-    came = digest(path)
-    with suppress(OSError, BadFile):  # a home that cannot be written costs time and nothing else
-        change_table("digests", lambda table: table.update({key: [*stamp, came]}))
-    return came
-
-
-def absent(file: File) -> str:
-    """Where a file is not, as half a sentence."""
-    folder = mirror()
-    if Path(file.name).is_absolute():
-        return f"{file.name} is not here"
-    if folder is None:
-        return f"{file.name} is not in {home()}, and BAUTA_MIRROR is not set"
-    broken = "" if folder.is_dir() else ", which is no folder"
-    return f"{file.name} is neither in BAUTA_MIRROR ({folder}{broken}) nor in {home()}"
-
-
-def remedy(file: File) -> str:
-    """What to do about a file that is not here, as the other half."""
-    if Path(file.name).is_absolute():
-        return "put it back, or register it again where it is now."
-    if file.urls:
-        return f"run `{file.command}`, or set BAUTA_MIRROR to a folder that holds it."
-    return f"put it there, or set BAUTA_MIRROR to a folder that holds it. {file.where}".rstrip()
-
-
-def unwritable(error: OSError) -> str:
-    """Why the home could not be written, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk under {home()} is full; make room, or set BAUTA_HOME to a folder on another one."
-    return f"{home()} cannot be written ({error.strerror or error}); set BAUTA_HOME to a folder that can."
 
 
 def download(file: File) -> Path:
