@@ -16,16 +16,11 @@ from torch import Tensor
 from bauta.errors import BadFile
 from bauta.faces import Pairs
 from bauta.faces.images import write_bytes
+from bauta.study.records import KNOWS
 from bauta.types import Faces, Images
 
 SHOWN = "shown"
 ORIGINAL, PROTECTED = "original", "protected"
-AWARE = {
-    "NOTHING": "unaware",
-    "SCHEME": "knows the scheme",
-    "KEYS": "knows the keys",
-    "DRAW": "knows the draw",
-}
 
 
 class Gallery:
@@ -93,7 +88,7 @@ def assembled(cells: dict[str, dict[str, Images]], originals: dict[str, Tensor],
 def label(attack: str) -> str:
     """``RecFace() / SCHEME``, as a cell has it, in words."""
     who, _, knows = attack.rpartition(" / ")
-    return f"{who}, {AWARE.get(knows, knows)}" if who else PROTECTED
+    return f"{who}, {KNOWS.get(knows, knows)}" if who else PROTECTED
 
 
 def read(path: Path) -> tuple[str, dict[str, Tensor], dict[str, Tensor]]:

@@ -10,15 +10,18 @@ from pathlib import Path
 
 from bauta.errors import BadFile
 
+# what an attack knows of the protection, in the words of tables and pictures
+KNOWS = {"NOTHING": "unaware", "SCHEME": "aware", "KEYS": "has the keys", "DRAW": "has the draw"}
+
 
 @dataclass(frozen=True)
 class Row:
     """One measured number.
 
     cell: what was run (a key for resuming). system: who is protected and how. role: "utility" or "attack".
-    attack: who looks. knows: how much of the protection he knows. metric, value, low, high, n: the number, its 95 %
-    interval and the number of comparisons. private_when: the good end, "low" or "high", of an attack's number.
-    A cell that failed has metric "failed", no value, and the reason in `note`.
+    attack: who looks. knows: how much of the protection he knows, a key of `KNOWS`. metric, value, low, high, n: the
+    number, its 95 % interval and the number of comparisons. private_when: the good end, "low" or "high", of an
+    attack's number. A cell that failed has metric "failed", no value, and the reason in `note`.
     """
 
     cell: str

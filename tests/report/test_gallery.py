@@ -23,7 +23,7 @@ def windows(sheet: np.ndarray, tile: np.ndarray) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("columns", [(), ("Ann", "Bo", "Cy")])
 def test_each_picture_stands_once_in_its_row_and_column(tmp_path: Path, columns: tuple[str, ...]) -> None:
-    rows = {"original": tiny.pictures(3, seed=1), "RecFace(), knows the scheme": tiny.pictures(3, seed=2)}
+    rows = {"original": tiny.pictures(3, seed=1), "RecFace(), aware": tiny.pictures(3, seed=2)}
     path = save_figure(gallery(rows, columns, title="PMT | a $ sign"), tmp_path / "g.png")
     sheet = np.asarray(Image.open(path).convert("RGB"))
     places = []

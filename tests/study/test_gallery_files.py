@@ -70,8 +70,8 @@ def test_a_face_that_a_cell_lacks_is_left_open(tmp_path: Path) -> None:
     keep("s / a / SCHEME", everybody.images[2:], everybody[2:])
     rows = shown(tmp_path)["s"]
     assert torch.equal(rows[ORIGINAL], rounded(everybody.images[[2, 3, 0, 1]])), "what most cells have stands first"
-    assert torch.equal(rows["a, knows the scheme"][:2], rounded(everybody.images[2:]))
-    assert rows["a, knows the scheme"][2:].isnan().all()
+    assert torch.equal(rows["a, aware"][:2], rounded(everybody.images[2:]))
+    assert rows["a, aware"][2:].isnan().all()
 
 
 def test_names_are_safe_and_never_meet(tmp_path: Path) -> None:

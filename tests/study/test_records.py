@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bauta.attacks import Knows
 from bauta.errors import BadFile
-from bauta.study.records import Row, append, read, resume
+from bauta.study.records import KNOWS, Row, append, read, resume
 
 number = st.floats(allow_nan=False, allow_infinity=False) | st.none()
 rows = st.builds(
@@ -113,3 +114,7 @@ def test_what_is_whole_is_left_as_it_is(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20])
     assert resume(path) == frozenset()
     assert path.read_bytes() == b""
+
+
+def test_there_are_words_for_all_that_an_attack_may_know() -> None:
+    assert list(KNOWS) == [known.name for known in Knows]

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from bauta.metrics.base import Interval, wilson
 from bauta.study.found import EQ10, OWNER, Found, interval, most
 from bauta.study.published import PAPER_PAIRS
-from bauta.study.records import Row
+from bauta.study.records import KNOWS, Row
 
 Cells = dict[str, object]
-
-KNOWS = {"NOTHING": "unaware", "SCHEME": "aware", "KEYS": "has the keys", "DRAW": "has the draw"}
 
 
 @dataclass(frozen=True)

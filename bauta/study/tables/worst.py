@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from bauta.metrics.base import Interval
 from bauta.study.found import Found, interval
-from bauta.study.records import Row
+from bauta.study.records import KNOWS, Row
 from bauta.study.sanity import sanity
-from bauta.study.tables.base import KNOWS, Cells, Table
+from bauta.study.tables.base import Cells, Table
 from bauta.study.tables.noise import thresholds, traded
 from bauta.study.tradeoff import KINDS, MEAN_FACE, Net, Worst, net_utility, worst_case
 from bauta.types import Stage
