@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from bauta.faces import Pairs
 from bauta.recognizers import Preprocess, Recognizer
 from bauta.recognizers.base import sequence
 from bauta.types import Faces, Source
@@ -65,3 +66,17 @@ def faces(number: int = 4, *, seed: int = 1, side: int = SIDE) -> Faces:
     """Two pictures of each of `number` / 2 people, with digests of files."""
     sources = [Source(f"{i}.png", f"{seed:032x}{i:032x}") for i in range(number)]
     return Faces(pictures(number, seed=seed, side=side), torch.arange(number) // 2, source=sources)
+
+
+def pairs() -> Pairs:
+    """Six people with two pictures each, both noisy; six genuine and six impostor pairs."""
+    base = pictures(6, seed=2).repeat_interleave(2, 0)
+    noise = 0.05 * torch.randn(base.shape, generator=torch.Generator().manual_seed(0))
+    even = torch.arange(0, 12, 2)
+    return Pairs(
+        Faces((base + noise).clamp(0, 1), torch.arange(12) // 2),
+        torch.cat([even, even]),
+        torch.cat([even + 1, (even + 3) % 12]),
+        torch.arange(12) < 6,
+        torch.arange(12) % 2,
+    )

@@ -52,17 +52,7 @@ def short_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def victims() -> Pairs:
-    """Six people with two pictures each; six genuine and six impostor pairs."""
-    base = tiny.pictures(6, seed=2).repeat_interleave(2, 0)
-    noise = 0.05 * torch.randn(base.shape, generator=torch.Generator().manual_seed(0))
-    even = torch.arange(0, 12, 2)
-    return Pairs(
-        Faces((base + noise).clamp(0, 1), torch.arange(12) // 2),
-        torch.cat([even, even]),
-        torch.cat([even + 1, (even + 3) % 12]),
-        torch.arange(12) < 6,
-        torch.arange(12) % 2,
-    )
+    return tiny.pairs()
 
 
 def table(rows: list[Row], attack: str) -> dict[str, Row]:
