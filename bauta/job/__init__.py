@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bauta.job.journal import Journal
-from bauta.job.proof import SERVICES, Proof, foreign_recognizers, proof_table, prove
+from bauta.job.proof import Proof, foreign_recognizers, proof_table, prove
 from bauta.job.protect import Progress, ProtectJob, Result
 
 __all__ = [
-    "SERVICES",
     "Journal",
     "Progress",
     "Proof",

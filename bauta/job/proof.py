@@ -11,16 +11,12 @@ from torch import Tensor
 from bauta import zoo
 from bauta.attacks.purify import FILTERS
 from bauta.metrics import SSIM, bootstrap, wilson
-from bauta.protections import JPEG, ImageProtection, Resize, WhiteNoise
+from bauta.protections.images.service import SERVICES
 from bauta.recognizers import Recognizer, load
 from bauta.types import Faces, Images
 
-SERVICES: dict[str, ImageProtection] = {
-    "JPEG 95": JPEG(95),
-    "JPEG 75": JPEG(75),
-    "noise 0.1": WhiteNoise(0.1),
-    "resized": Resize(96),
-}
+# column -> service: those that move nothing in the picture
+COLUMNS = {"JPEG 95": "JPEG 95", "JPEG 75": "JPEG 75", "noise 0.1": "noise 0.1", "resized": "resized to 96 and back"}
 WRITTEN, CLEANED = "as written", "best cleaned"
 
 
@@ -36,7 +32,8 @@ class Proof:
 
     def measure(self, originals: Faces, pictures: Images) -> list[dict[str, Any]]:
         """One entry a face: {"ssim": s, "cosines": {recognizer: {condition: cosine}}}."""
-        variants = {WRITTEN: pictures, **{name: step(pictures, originals) for name, step in SERVICES.items()}}
+        served = {column: SERVICES[name](pictures, originals) for column, name in COLUMNS.items()}
+        variants = {WRITTEN: pictures, **served}
         cleaned = {name: clean(pictures) for name, clean in FILTERS.items()} if self.foreign else {}
         result: list[dict[str, Any]] = [{"ssim": s, "cosines": {}} for s in SSIM(pictures, originals.images).tolist()]
         for recognizer in (*self.authorized, *self.foreign):

@@ -84,3 +84,14 @@ class Move(ImageProtection):
         back[:, 2] = -(back[:, :2] @ shift)
         grid = F.affine_grid(back.expand(len(x), 2, 3), list(x.shape), align_corners=False)
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+# What a picture may go through before a recognizer sees it.
+SERVICES: dict[str, ImageProtection] = {
+    "JPEG 95": JPEG(95),
+    "JPEG 75": JPEG(75),
+    "noise 0.1": WhiteNoise(0.1),
+    "resized to 96 and back": Resize(96),
+    "shifted by 2 pixels": Move(right=2, down=2),
+    "turned by 3 degrees": Move(degrees=3),
+}

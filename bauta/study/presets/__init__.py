@@ -12,7 +12,6 @@ from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, 
 from bauta.study.presets.reconstruction import pmt_reconstruction
 from bauta.study.presets.robustness import pmt_robustness
 from bauta.study.presets.scalability import pmt_scalability
-from bauta.study.presets.services import SERVICES
 from bauta.study.presets.settings import Settings, public_faces, stamped
 from bauta.study.published import PAPER_READERS, PAPER_TABLE_VII_LFW
 from bauta.study.records import Row
@@ -33,7 +32,6 @@ __all__ = [
     "PAPER_READERS",
     "PAPER_TABLE_VII_LFW",
     "READERS",
-    "SERVICES",
     "STUDIES",
     "Settings",
     "abuse",

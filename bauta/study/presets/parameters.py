@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from bauta.pipeline import System
 from bauta.protections import PMT
-from bauta.study.presets.services import SERVICES, served
+from bauta.protections.images.service import SERVICES
+from bauta.study.presets.services import served
 from bauta.study.presets.settings import CENTERING, Settings, stamped
 from bauta.study.presets.variants import (
     PAPER,
