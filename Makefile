@@ -13,7 +13,7 @@ help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
 	@echo "make check   lint, formatting, types"
 	@echo "make demo    protect a few photos and print the proof"
-	@echo "make bench   speed and memory, each beside its rival"
+	@echo "make bench   speed and memory beside rivals, and what a blind guess of a face scores"
 
 setup: .venv/.ready
 
