@@ -1,4 +1,4 @@
-"""Structural similarity (Wang et al., IEEE Transactions on Image Processing 2004), differentiable."""
+"""How alike two pictures are (structural similarity), and two directions (the angle), differentiable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ C1, C2 = 0.01**2, 0.03**2
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     """(B, 3, H, W) in [0, 1] twice, at least 11 x 11 -> (B,), 1 for equal pictures.
 
-    The paper's 11 x 11 Gaussian window (sigma 1.5) where it lies wholly inside, K1 = 0.01, K2 = 0.03; the mean over
+    Wang et al., IEEE Transactions on Image Processing 2004. The paper's 11 x 11 Gaussian window (sigma 1.5) where it lies wholly inside, K1 = 0.01, K2 = 0.03; the mean over
     positions and channels.
     """
     place = torch.arange(WINDOW, device=a.device, dtype=a.dtype) - WINDOW // 2
@@ -28,3 +28,12 @@ def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     va, vb, vab = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
     similarity = (2 * ma * mb + C1) * (2 * vab + C2) / ((ma * ma + mb * mb + C1) * (va + vb + C2))
     return similarity.mean((1, 2, 3))
+
+
+def angle(a: Tensor, b: Tensor) -> Tensor:
+    """(B, D) unit rows twice -> (B,) radians, 0 to pi, with a finite gradient also where they agree.
+
+    2 atan2(|a - b|, |a + b|) (Kahan): the arc cosine of the product loses half of its digits near 0 and pi, and its
+    slope is infinite there.
+    """
+    return 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))
