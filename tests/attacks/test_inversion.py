@@ -39,15 +39,16 @@ def miss(attack: Inversion, network: Recognizer, pictures: Images, faces: Faces 
 def by_hand(picture: Tensor, beta: float) -> float:
     """Total variation of one picture (3, H, W), as a loop over its pixels."""
     height, width = picture.shape[1:]
+    colors = picture.double().tolist()
     total = 0.0
     for y in range(height):
         for x in range(width):
             energy = 0.0
-            for color in picture:
+            for color in colors:
                 if x + 1 < width:
-                    energy += float(color[y, x + 1] - color[y, x]) ** 2
+                    energy += (color[y][x + 1] - color[y][x]) ** 2
                 if y + 1 < height:
-                    energy += float(color[y + 1, x] - color[y, x]) ** 2
+                    energy += (color[y + 1][x] - color[y][x]) ** 2
             total += energy ** (beta / 2)
     return total / (height * width)
 

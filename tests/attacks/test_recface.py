@@ -13,7 +13,7 @@ from bauta.pipeline import Pipeline
 from bauta.protections import WhiteNoise
 from bauta.types import Stage
 
-QUICK = {"steps": 120, "batch_size": 16, "width": 0.5}
+QUICK = {"steps": 120, "batch_size": 8, "width": 0.5}
 
 
 def test_features_of_a_shallow_cut_give_the_face_back_and_noise_takes_it() -> None:
