@@ -19,7 +19,20 @@ from bauta.spec import load_class, parse
 from bauta.types import Faces, Source, Stage
 
 # How to make one that is quick to test, where its defaults are not: a spec, as a user would write it.
-QUICK = {"PMT": "PMT(steps=3, seed=5)", "MatchedNoise": "MatchedNoise(PMT(steps=3), seed=5)"}
+QUICK = {
+    "PMT": "PMT(steps=3, seed=5)",
+    "MatchedNoise": "MatchedNoise(PMT(steps=3), seed=5)",
+    "PGD": "PGD(steps=3, seed=5)",
+    "MIFGSM": "MIFGSM(steps=3, seed=5)",
+    "DIM": "DIM(steps=3, seed=5)",
+    "TIM": "TIM(steps=3, seed=5)",
+    "LowKey": "LowKey(steps=3, seed=5)",
+    "OPOMCenter": "OPOMCenter(steps=3, seed=5)",
+    "OPOMAffine": "OPOMAffine(steps=3, seed=5)",
+    "OPOMConvex": "OPOMConvex(steps=3, warmup=1, seed=5)",
+    "Fawkes": "Fawkes(steps=3, budget=0.05, seed=5)",
+    "TIPIM": "TIPIM(steps=3, seed=5)",
+}
 EACH = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 
 

@@ -4,20 +4,53 @@ from __future__ import annotations
 
 from bauta.protections.base import FeatureProtection, ImageProtection, Protection, TemplateProtection
 from bauta.protections.features.noise import GaussianNoise, MatchedNoise
+from bauta.protections.images.dodging import DIM, MIFGSM, PGD, TIM
+from bauta.protections.images.fawkes import Fawkes
+from bauta.protections.images.lowkey import LowKey
+from bauta.protections.images.opom import OPOMAffine, OPOMCenter, OPOMConvex
 from bauta.protections.images.pmt import PMT
 from bauta.protections.images.service import JPEG, Move, Resize, WhiteNoise
+from bauta.protections.images.tipim import TIPIM
 
-ALL: tuple[type[Protection], ...] = (PMT, JPEG, Resize, WhiteNoise, Move, GaussianNoise, MatchedNoise)
+ALL: tuple[type[Protection], ...] = (
+    PMT,
+    JPEG,
+    Resize,
+    WhiteNoise,
+    Move,
+    GaussianNoise,
+    MatchedNoise,
+    PGD,
+    MIFGSM,
+    DIM,
+    TIM,
+    Fawkes,
+    LowKey,
+    TIPIM,
+    OPOMCenter,
+    OPOMAffine,
+    OPOMConvex,
+)
 
 __all__ = [
     "ALL",
+    "DIM",
     "JPEG",
+    "MIFGSM",
+    "PGD",
     "PMT",
+    "TIM",
+    "TIPIM",
+    "Fawkes",
     "FeatureProtection",
     "GaussianNoise",
     "ImageProtection",
+    "LowKey",
     "MatchedNoise",
     "Move",
+    "OPOMAffine",
+    "OPOMCenter",
+    "OPOMConvex",
     "Protection",
     "Resize",
     "TemplateProtection",

@@ -126,8 +126,8 @@ def convex_hull(found: Tensor, points: Tensor, tolerance: float = 1e-6) -> Tenso
         following = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
         ahead = torch.where(back, stepped, stepped + (momentum - 1) / following * (stepped - weights))
         weights, momentum = stepped, torch.where(back, torch.ones_like(momentum), following)
-    result: Tensor = weights @ p
-    return result.to(found)
+    nearest: Tensor = weights @ p
+    return nearest.to(found.dtype)
 
 
 def simplex(rows: Tensor) -> Tensor:

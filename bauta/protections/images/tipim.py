@@ -30,8 +30,8 @@ class TIPIM(Cloak):
     greatest gain: its distance from the original less that to the nearest target (the released code's default).
 
     fit: the people in `faces` are the pool; up to `targets` others are drawn for each person, as their centers.
-    steps, epsilon (an L-inf bound, units of [0, 1]), gamma; the step's size is 1.5 epsilon / steps as in the released
-    code, where epsilon is 12/255 and gamma 0. The gradient is taken at randomly resized and padded pictures, as in
+    steps, epsilon (an L-inf bound, units of [0, 1]) and gamma are ours; the released code has 100, 12/255 and 0. A step
+    is 1.5 epsilon / steps, as there. The gradient is taken at randomly resized and padded pictures, as in
     `DIM`, where the released code turns and shears them. MMD is the released code's for one picture at a time: a
     function of its squared distance to the original, by Gaussian kernels of many widths.
     """
@@ -39,10 +39,10 @@ class TIPIM(Cloak):
     def __init__(
         self,
         *,
-        steps: int = 50,
+        steps: int = 20,
         epsilon: float = 16 / 255,
         targets: int = 10,
-        gamma: float = 0.1,
+        gamma: float = 1.0,
         seed: int = 0,
         batch_size: int = 32,
     ) -> None:
