@@ -8,6 +8,7 @@ from bauta.protections.images.dodging import DIM, MIFGSM, PGD, TIM
 from bauta.protections.images.fawkes import Fawkes
 from bauta.protections.images.lowkey import LowKey
 from bauta.protections.images.opom import OPOMAffine, OPOMCenter, OPOMConvex
+from bauta.protections.images.p3mask import P3Mask
 from bauta.protections.images.pmt import PMT
 from bauta.protections.images.service import JPEG, Move, Resize, WhiteNoise
 from bauta.protections.images.tipim import TIPIM
@@ -30,6 +31,7 @@ ALL: tuple[type[Protection], ...] = (
     OPOMCenter,
     OPOMAffine,
     OPOMConvex,
+    P3Mask,
 )
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "OPOMAffine",
     "OPOMCenter",
     "OPOMConvex",
+    "P3Mask",
     "Protection",
     "Resize",
     "TemplateProtection",

@@ -85,7 +85,7 @@ class PersonalMask(ImageProtection):
         return torch.zeros(len(x), dtype=torch.long)  # whoever brings his own pictures unnamed: one person
 
     def _learn(self, images: Images, people: Tensor) -> None:
-        for person in people.unique().tolist():
+        for person in torch.unique(people).tolist():
             if person not in self.masks_:
                 (draws,) = generators(self.seed, [str(person)], "mask")
                 with torch.enable_grad():  # of the mask; a caller that needs no gradient may have switched it off

@@ -21,16 +21,21 @@ class Team(nn.Module):
         super().__init__()
         if not recognizers:
             raise UsageError("A cloak needs at least one recognizer to be made against: fit(faces, recognizer, ...).")
-        self.members = nn.ModuleList(folded(r) for r in recognizers)
+        self._members = nn.ModuleList(folded(r) for r in recognizers)
 
     def forward(self, images: Images) -> list[Templates]:
         """(B, 3, H, W) in [0, 1] -> one (B, D) a member, with a gradient to the pictures."""
         return [member.embed(images) for member in self.members]
 
+    @property
+    def members(self) -> list[Recognizer]:
+        """The recognizers, in the order in which they were given."""
+        return [member for member in self._members if isinstance(member, Recognizer)]
+
     @torch.no_grad()
     def templates(self, images: Images, batch_size: int = 64) -> list[Templates]:
         """The same without a gradient, in batches: what need be known of clean pictures only once."""
-        parts = [self(batch) for batch in images.split(batch_size)]
+        parts = [self(batch) for batch in torch.split(images, batch_size)]
         return [torch.cat(rows) for rows in zip(*parts, strict=True)]
 
 
