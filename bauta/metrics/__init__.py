@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from bauta.metrics.base import Interval, Metric, SetMetric, bootstrap, wilson
+from bauta.metrics.diversity import (
+    DIVERSITY,
+    GD,
+    Diversity,
+    FocalDiversity,
+    cohen_kappa,
+    disagreement,
+    fleiss_kappa,
+    focal_diversity,
+    generalized_diversity,
+    kohavi_wolpert,
+    q_statistic,
+)
 from bauta.metrics.image import COSINE, PSNR, SSIM
 from bauta.metrics.lpips import lpips
 from bauta.metrics.perceptual import perceptual
@@ -29,9 +42,13 @@ __all__ = [
     "ALL",
     "AUC",
     "COSINE",
+    "DIVERSITY",
     "EER",
+    "GD",
     "PSNR",
     "SSIM",
+    "Diversity",
+    "FocalDiversity",
     "FoldAccuracy",
     "Interval",
     "Metric",
@@ -40,11 +57,18 @@ __all__ = [
     "auc",
     "best_threshold",
     "bootstrap",
+    "cohen_kappa",
+    "disagreement",
     "eer",
+    "fleiss_kappa",
+    "focal_diversity",
     "fold_threshold",
+    "generalized_diversity",
+    "kohavi_wolpert",
     "lpips",
     "perceptual",
     "pmt_accuracy",
+    "q_statistic",
     "rank1",
     "roc",
     "srra",
