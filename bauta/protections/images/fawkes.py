@@ -23,14 +23,14 @@ class Fawkes(Cloak):
 
     Minimized per picture with Adam, f the team's unit templates::
 
-        sum over the team of  |f(x') - f(target)|  +  penalty * max(DSSIM(x, x') - budget, 0)
+        mean over the team of  |f(x') - f(target)|  +  penalty * max(DSSIM(x, x') - budget, 0)
 
     fit: the people in `faces` are the pool. The target is the one of `candidates` people drawn from it whose center is
     farthest from the person's own; which of his pictures, is drawn for each picture.
     budget: of DSSIM = (1 - SSIM) / 2; what is returned keeps it, as a file: the nearest picture found within it.
     steps, rate: Adam's; rate in units of [0, 1]. The budget is the paper's; the candidates, steps and rate are ours
     (the released code takes 1,000 steps), and how the penalty moves: from 1, doubled after a step that is over the
-    budget by more than a tenth, halved after one that is under it by as much, within 2^-7 and 2^20.
+    budget by more than a tenth, halved after one that is under it by as much, within 2^-7 and 2^7.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Fawkes(Cloak):
             picture = picture.detach().requires_grad_(True)
             seen = through_8bit(picture)
             pairs = zip(self.team_(seen), goals, strict=True)
-            away = torch.stack([(found - goal).norm(dim=1) for found, goal in pairs]).sum(0)
+            away = torch.stack([(found - goal).norm(dim=1) for found, goal in pairs]).mean(0)
             change = (1 - structural_similarity(seen, original)) / 2
             loss = away + penalty * (change - self.budget).clamp_min(0)
             (gradient,) = torch.autograd.grad(loss.sum(), picture)
@@ -74,7 +74,7 @@ class Fawkes(Cloak):
                 nearest = torch.where(better, away, nearest)
                 penalty[change > 1.1 * self.budget] *= 2
                 penalty[change < 0.9 * self.budget] /= 2
-                penalty.clamp_(2**-7, 2**20)
+                penalty.clamp_(2**-7, 2**7)  # more would leave Adam's second moment too large for the rest
                 picture = (picture - self.rate * adam(gradient, memory, step)).clamp(0, 1)
         return best
 

@@ -102,7 +102,8 @@ def affine_hull(found: Tensor, points: Tensor) -> Tensor:
     middle = points.mean(0)
     _, sizes, axes = torch.linalg.svd(points - middle, full_matrices=False)
     axes = axes[sizes > sizes.amax() * len(points) * torch.finfo(points.dtype).eps]
-    return middle + (found - middle) @ axes.T @ axes
+    nearest: Tensor = middle + (found - middle) @ axes.T @ axes
+    return nearest
 
 
 def convex_hull(found: Tensor, points: Tensor, tolerance: float = 1e-6) -> Tensor:
