@@ -10,9 +10,10 @@ import typer
 
 from bauta import zoo
 from bauta.cli import records
+from bauta.cli.teams import teams
 from bauta.errors import BautaError, UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Networks: list, pull, verify, add your own.")
+app = typer.Typer(no_args_is_help=True, help="Networks: list, pull, verify, add your own, teams.")
 
 N = TypeVar("N", int, float)
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Names from `bauta models list`.")]
@@ -116,6 +117,9 @@ def add(
 def remove(name: Annotated[str, typer.Argument(help="A name that you added.")]) -> None:
     """Take a checkpoint of yours off the list; its file stays."""
     zoo.forget(name)
+
+
+app.command()(teams)
 
 
 def numbers(text: str, kind: type[N]) -> tuple[N, ...]:
