@@ -20,6 +20,7 @@ from bauta.attacks.base import (
 )
 from bauta.attacks.client_holder import ClientHolder
 from bauta.attacks.purify import FILTERS, Purify
+from bauta.attacks.reconstruction.averaging import Averaging, KnownPairs
 from bauta.attacks.reconstruction.denoiser import Denoiser
 from bauta.attacks.reconstruction.inversion import Inversion
 from bauta.attacks.reconstruction.recface import RecFace
@@ -40,6 +41,8 @@ ALL = (
     Denoiser,
     Inversion,
     UnSplit,
+    Averaging,
+    KnownPairs,
     ForeignEstimator,
     LogisticProbe,
     MLPProbe,
@@ -53,6 +56,7 @@ __all__ = [
     "Access",
     "Attack",
     "AttributeInference",
+    "Averaging",
     "CNNProbe",
     "ClientHolder",
     "Comparison",
@@ -62,6 +66,7 @@ __all__ = [
     "Guess",
     "Inversion",
     "Knowledge",
+    "KnownPairs",
     "Knows",
     "Linkage",
     "LogisticProbe",

@@ -87,15 +87,17 @@ class Victim:
         self._enrolled = enrolled
         self._attacker_seed = attacker_seed
 
-    def observe(self, images: Images) -> Tensor:
+    def observe(self, pictures: Images | Faces) -> Tensor:
         """The leak of the attacker's own pictures, at the stage that he sees.
 
         An unaware attacker has the bare device; one who knows the scheme runs it with keys and draws of his own; one
-        who has the keys runs it with the victim's.
+        who has the keys runs it with the victim's. As `Faces`, whose identity a personal protection asks for; draws
+        follow the pixels in either case.
         """
-        self.queries += len(images)
+        self.queries += len(pictures)
+        faces = Faces(pictures.images, pictures.identity) if isinstance(pictures, Faces) else Faces(pictures)
         with torch.no_grad():
-            return self._device().at(self._stage(), Faces(images))
+            return self._device().at(self._stage(), faces)
 
     def differentiable(self, images: Images) -> Tensor:
         """`observe` with a gradient to the pictures; needs `Access.GRADIENT`."""
@@ -170,10 +172,10 @@ class Relayed(Victim):
         """Of the victim behind it."""
         return self._victim.queries
 
-    def observe(self, images: Images) -> Tensor:
+    def observe(self, pictures: Images | Faces) -> Tensor:
         """The victim's leak, after the step."""
         with torch.no_grad():
-            return self._step(self._victim.observe(images))
+            return self._step(self._victim.observe(pictures))
 
     def differentiable(self, images: Images) -> Tensor:
         """The same with a gradient to the pictures; needs `Access.GRADIENT` and a step that has one."""

@@ -13,8 +13,8 @@ C1, C2 = 0.01**2, 0.03**2
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     """(B, 3, H, W) in [0, 1] twice, at least 11 x 11 -> (B,), 1 for equal pictures.
 
-    Wang et al., IEEE Transactions on Image Processing 2004. The paper's 11 x 11 Gaussian window (sigma 1.5) where it lies wholly inside, K1 = 0.01, K2 = 0.03; the mean over
-    positions and channels.
+    Wang et al., IEEE Transactions on Image Processing 2004: an 11 x 11 Gaussian window (sigma 1.5) where it lies wholly
+    inside, K1 = 0.01, K2 = 0.03; the mean over positions and channels.
     """
     place = torch.arange(WINDOW, device=a.device, dtype=a.dtype) - WINDOW // 2
     line = torch.exp(-place.square() / (2 * SIGMA**2))

@@ -14,6 +14,7 @@ from torch import Tensor
 from bauta.attacks import (
     ALL,
     Attack,
+    Averaging,
     ClientHolder,
     CNNProbe,
     Comparison,
@@ -23,6 +24,7 @@ from bauta.attacks import (
     Guess,
     Inversion,
     Knowledge,
+    KnownPairs,
     Knows,
     Linkage,
     LogisticProbe,
@@ -80,6 +82,8 @@ MADE: dict[str, Callable[[], Attack]] = {
     "Denoiser": lambda: Denoiser(steps=2, batch_size=4, width=0.25),
     "Inversion": lambda: Inversion(steps=2, side=tiny.SIDE),
     "UnSplit": lambda: UnSplit(rounds=1, steps=1, side=tiny.SIDE),
+    "Averaging": Averaging,
+    "KnownPairs": KnownPairs,
     "ForeignEstimator": lambda: ForeignEstimator("gender", Brightness()),
     "LogisticProbe": lambda: LogisticProbe("gender", components=4),
     "MLPProbe": lambda: MLPProbe("gender", components=4, width=4, epochs=1),
@@ -99,6 +103,12 @@ def people(number: int, seed: int) -> Faces:
     """Faces whose attributes are known."""
     faces = tiny.faces(number, seed=seed)
     return Faces(faces.images, faces.identity, {"gender": torch.arange(number) % 2}, faces.source)
+
+
+def uploaded(faces: Faces) -> dict[str, object]:
+    """What attackers of personal masks may hold."""
+    pair = tiny.pictures(2, seed=5)
+    return {"accounts": faces.identity, "reference pairs": {0: (pair, pair.flip(0))}}
 
 
 @EACH
@@ -122,7 +132,7 @@ def test_it_declares_its_knowledge_and_has_words(kind: type[Attack]) -> None:
 @pytest.mark.parametrize("knows", [Knows.NOTHING, Knows.SCHEME, Knows.KEYS])
 def test_it_guesses_from_a_leak_of_its_stage(kind: type[Attack], knows: Knows, pipeline: Pipeline) -> None:
     attack, faces = MADE[kind.__name__]().knowing(knows=knows), tiny.faces(4)
-    victim = Victim(pipeline, attack.knowledge)
+    victim = Victim(pipeline, attack.knowledge, held=uploaded(faces))
     leak = pipeline.at(attack.knowledge.sees, faces)
     before, state = leak.clone(), torch.random.get_rng_state()
     fitted = attack.fit(people(16, seed=3), victim)

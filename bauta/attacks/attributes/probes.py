@@ -102,7 +102,7 @@ class Probe(AttributeInference):
         return pooled(leak)
 
     def _observed(self, faces: Faces, victim: Victim) -> Tensor:
-        return torch.cat([self._rows(victim.observe(batch.images)) for batch in faces.batches(64)])
+        return torch.cat([self._rows(victim.observe(batch)) for batch in faces.batches(64)])
 
     def _labelled(self, public: Faces | None) -> Faces:
         if public is None:

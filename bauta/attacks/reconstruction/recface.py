@@ -64,7 +64,7 @@ class RecFace(Reconstruction):
         """Train on what the victim's device makes of `public`. Raises `UsageError` without public faces."""
         if public is None or len(public) < 2:
             raise UsageError(f"{self!r} learns from public faces; give at least two of people who are not the victims.")
-        leaks = compact(torch.cat([victim.observe(batch.images) for batch in public.batches(BATCH)]))
+        leaks = compact(torch.cat([victim.observe(batch) for batch in public.batches(BATCH)]))
         height, width = public.images.shape[-2:]
         with seeded(self.seed):
             network = UNet(tuple(leaks.shape[1:]), (height, width), width=self.width)

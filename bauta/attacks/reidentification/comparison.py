@@ -32,7 +32,7 @@ class Comparison(Reidentification):
         if public is None:
             return self
         fitted = copy.copy(self)
-        rows = torch.cat([victim.observe(batch.images).flatten(1) for batch in public.batches(64)])
+        rows = torch.cat([victim.observe(batch).flatten(1) for batch in public.batches(64)])
         fitted.mean_, fitted.spread_ = rows.mean(0), rows.std(0).clamp_min(1e-6)
         return fitted
 

@@ -74,7 +74,7 @@ class Linkage(Reidentification):
     def fit(self, public: Faces | None, victim: Victim) -> Self:
         if public is None or len(public) < 2:
             raise UsageError("Linkage is trained and needs public faces, some thousands of them; give public=.")
-        leak = torch.cat([victim.observe(batch.images).bfloat16() for batch in public.batches(BATCH)])
+        leak = torch.cat([victim.observe(batch).bfloat16() for batch in public.batches(BATCH)])
         goals = self._teacher(public.images, victim)
         order = torch.randperm(len(leak), generator=Generator().manual_seed(self.seed))
         aside, own = order[: -(-len(leak) // ASIDE)], order[-(-len(leak) // ASIDE) :]

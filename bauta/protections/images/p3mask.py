@@ -106,8 +106,8 @@ class P3Mask(PersonalMask):
 
     def learn(self, images: Images, team: Team, draws: Generator) -> Tensor:
         last = self.started(images, draws)
-        for last in self.learning(images, team, draws, last):
-            pass
+        for epoch in self.learning(images, team, draws, last):
+            last = epoch
         return last.mask
 
     def started(self, images: Images, draws: Generator) -> Epoch:
