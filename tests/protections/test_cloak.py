@@ -21,12 +21,12 @@ FEW_STEPS = {
     "MIFGSM()": 0.2,
     "DIM()": 0.2,
     "TIM()": 0.2,
-    "LowKey(steps=15)": 0.2,
-    "TIPIM(steps=8, targets=2)": 0.4,
+    "LowKey(steps=10)": 0.2,
+    "TIPIM(steps=6, targets=2)": 0.4,
     "Fawkes(steps=40)": 0.7,
-    "OPOMCenter(steps=20)": 0.4,
-    "OPOMAffine(steps=20)": 0.4,
-    "OPOMConvex(steps=20, warmup=5)": 0.4,
+    "OPOMCenter(steps=15)": 0.4,
+    "OPOMAffine(steps=15)": 0.4,
+    "OPOMConvex(steps=15, warmup=5)": 0.4,
 }
 
 
