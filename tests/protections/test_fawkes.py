@@ -11,6 +11,7 @@ from bauta.errors import UsageError
 from bauta.metrics import SSIM
 from bauta.ops.quantize import to_8bit
 from bauta.protections import Fawkes
+from bauta.protections.images.fawkes import dssim
 from bauta.recognizers import Recognizer
 from bauta.types import Faces
 
@@ -97,6 +98,19 @@ def test_it_comes_nearer_to_its_target_within_the_budget(budget: float) -> None:
     before, after, chance = (away(networks, x, aims) for x in (faces.images, out, noise))
     assert (after < before).all()
     assert (before - after).mean() > 3 * (before - chance).abs().mean()
+
+
+def test_nothing_hides_at_the_rim_where_windows_hardly_look() -> None:
+    faces, networks = files(), team()
+    change = (Fawkes(budget=0.003).fit(faces, *networks)(faces.images, faces) - faces.images).abs()
+    inside = change[..., 5:-5, 5:-5].mean()
+    rim = (change.sum() - change[..., 1:-1, 1:-1].sum()) / (12 * 3 * 4 * 31)
+    assert rim < 3 * inside, (rim, inside)
+    loud = faces.images.clone()
+    loud[..., 0, :] = 1 - loud[..., 0, :]
+    plain = (1 - SSIM.score(loud, faces.images)) / 2
+    assert (dssim(loud, faces.images) > 2 * plain).all()
+    assert torch.equal(dssim(faces.images, faces.images), torch.zeros(12))
 
 
 def test_a_larger_budget_comes_nearer() -> None:

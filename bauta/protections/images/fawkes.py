@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Self
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from bauta.ops.noise import generators
 from bauta.ops.quantize import through_8bit
-from bauta.ops.similarity import structural_similarity
+from bauta.ops.similarity import WINDOW, structural_similarity
 from bauta.protections.images.cloak import Cloak
 from bauta.protections.images.pmt import adam
 from bauta.protections.images.pool import Pool
@@ -27,7 +29,8 @@ class Fawkes(Cloak):
 
     fit: the people in `faces` are the pool. The target is the one of `candidates` people drawn from it whose center is
     farthest from the person's own; which of his pictures, is drawn for each picture.
-    budget: of DSSIM = (1 - SSIM) / 2; what is returned keeps it, as a file: the nearest picture found within it.
+    budget: of DSSIM = (1 - SSIM) / 2; what is returned keeps it, as a file: the nearest picture found within it. That
+    the rim counts too (`dssim`) is ours.
     steps, rate: Adam's; rate in units of [0, 1]. The budget is the paper's; the candidates, steps and rate are ours
     (the released code takes 1,000 steps), and how the penalty moves: from 1, doubled after a step that is over the
     budget by more than a tenth, halved after one that is under it by as much, within 2^-7 and 2^7.
@@ -65,7 +68,7 @@ class Fawkes(Cloak):
             seen = through_8bit(picture)
             pairs = zip(self.team_(seen), goals, strict=True)
             away = torch.stack([(found - goal).norm(dim=1) for found, goal in pairs]).mean(0)
-            change = (1 - structural_similarity(seen, original)) / 2
+            change = dssim(seen, original)
             loss = away + penalty * (change - self.budget).clamp_min(0)
             (gradient,) = torch.autograd.grad(loss.sum(), picture)
             with torch.no_grad():
@@ -90,3 +93,12 @@ class Fawkes(Cloak):
             (draws,) = generators(self.seed, [digest], "target picture")
             rows.append(int(pictures[torch.randint(len(pictures), (1,), generator=draws)]))
         return [t[rows].to(original) for t in self.pool_.templates]
+
+
+def dssim(a: Images, b: Images) -> Tensor:
+    """(B,) (1 - SSIM) / 2, of the pictures or of them with mirrored margins, whichever is greater.
+
+    SSIM's windows lie inside and hardly see the outermost pixels: alone it lets a cloak hide there, as a loud rim.
+    """
+    wide = [F.pad(x, [WINDOW // 2] * 4, mode="reflect") for x in (a, b)]
+    return (1 - torch.minimum(structural_similarity(a, b), structural_similarity(*wide))) / 2
