@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bauta.cli import datasets, models, study
+from bauta.cli import datasets, mask, models, study
 from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
+app.add_typer(mask.app, name="mask")
 app.command()(protect)
 app.command()(demo)
 app.command()(evaluate)

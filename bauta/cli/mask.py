@@ -1,0 +1,228 @@
+"""`bauta mask`: learn one mask a person, put it on photos, take it off with the key, look at it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bauta.cli.protect import Device, chosen_device
+from bauta.errors import UsageError
+
+if TYPE_CHECKING:
+    from bauta.faces import Detector
+    from bauta.job.maskfile import MaskFile, Measured
+    from bauta.job.maskphotos import Done
+    from bauta.job.portraits import Choose
+
+app = typer.Typer(no_args_is_help=True, help="Personal masks (P3-Mask): learn, apply, remove, show.")
+
+TEAM = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m")
+FEW = 8  # photos
+
+Key = Annotated[Path, typer.Argument(help="A mask file.")]
+Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of them.")]
+Out = Annotated[Path, typer.Option("--out", help="Where the PNG files go.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The files are aligned 112 x 112 faces already.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace pictures that lie there.")]
+Which = Annotated[str, typer.Option("--face", help="match (the mask's owner), largest or all.")]
+say = sys.stdout.write
+
+
+@app.command()
+def learn(
+    folder: Annotated[Path, typer.Argument(help="Photos of one person, 20 or so.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The mask file to be written.")],
+    team: Annotated[list[str] | None, typer.Option("--team", help="A recognizer to mislead (repeat).")] = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1)] = 50,
+    epsilon: Annotated[float, typer.Option("--epsilon", help="The most a pixel changes, of 255.")] = 16,
+    budget: Annotated[float, typer.Option("--budget", help="DSSIM that costs nothing.")] = 0.03,
+    strength: Annotated[float, typer.Option("--strength", min=0.01, max=1, help="What `apply` adds by default.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option("--keep-epochs", help="A folder for each epoch's mask, to choose.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    device: Device = "auto",
+    aligned: Aligned = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn a person's mask from photos. Run it again to go on after a stop.
+
+    The mask file is a key: whoever has it can take the mask off. Only its owner may read it (mode 0600).
+    """
+    from bauta.job.maskmaking import MaskMaking
+    from bauta.job.portraits import portraits
+    from bauta.protections.images.p3mask import P3Mask
+    from bauta.protections.images.team import Team
+    from bauta.recognizers import load
+
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already, and a mask that is lost cannot be taken off; choose another name.")
+    place = chosen_device(device)
+    members = [load(name).to(place) for name in dict.fromkeys(team or TEAM)]
+    first = members[0]
+    found = portraits(folder, first, threshold_of(first.name), finder(aligned))
+    for file, why in found.left_out.items():
+        sys.stderr.write(f"left out: {file}: {why}\n")
+    if len(found.images) < FEW:
+        sys.stderr.write(f"Only {len(found.images)} photos: the mask will serve new photos worse than one of 20.\n")
+    protection = P3Mask(epochs=epochs, epsilon=epsilon / 255, budget=budget, strength=strength, seed=seed)
+    making = MaskMaking(protection, out, keep)
+    say(f"{len(found.images)} photos, against {', '.join(m.name for m in members)}\n{HEAD}{'seconds':>9}\n")
+    started = time.perf_counter()
+
+    def told(row: Measured) -> None:
+        nonlocal started
+        now = time.perf_counter()
+        say(f"{line(row)}{now - started:9.1f}\n")
+        sys.stdout.flush()
+        started = now
+
+    making.run(found, Team(*members).to(place), told)
+    say(f"{out} is written. Keep it to yourself: it takes the mask off, and shows how to.\n")
+
+
+@app.command()
+def apply(
+    key: Key,
+    photos: Photos,
+    out: Out,
+    strength: Annotated[float | None, typer.Option("--strength", min=0.01, max=1, help="The mask's own.")] = None,
+    face: Which = "match",
+    aligned: Aligned = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Add a mask to its owner's face in photos of any size, and write them as PNG."""
+    from bauta.job.maskfile import MaskFile
+    from bauta.job.maskphotos import Masking
+    from bauta.job.portraits import pictures_in
+
+    mask = MaskFile.load(key)
+    added = mask.made.strength if strength is None else strength
+    masking = Masking(mask, out, finder(aligned), overwrite, added, choose=chooser(face, mask))
+    if not report(masking.run(pictures_in(photos), masked), "adding"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def remove(
+    key: Key,
+    photos: Photos,
+    out: Out,
+    strength: Annotated[float | None, typer.Option("--strength", min=0.01, max=1, help="Found by default.")] = None,
+    aligned: Aligned = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Take a mask off photos that carry it, and write them as PNG; others are said and not written."""
+    from bauta.job.maskfile import MaskFile
+    from bauta.job.maskphotos import Unmasking
+    from bauta.job.portraits import pictures_in
+
+    unmasking = Unmasking(MaskFile.load(key), out, finder(aligned), overwrite, strength)
+    if not report(unmasking.run(pictures_in(photos), unmasked), "subtracting"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    key: Key,
+    out: Annotated[Path | None, typer.Option("--out", help="Where the preview sheet goes, a PNG.")] = None,
+    photo: Annotated[Path | None, typer.Option("--photo", help="A photo of the owner, for the sheet.")] = None,
+    aligned: Aligned = False,
+) -> None:
+    """How a mask was made, and with --photo what it does at four strengths: original, mask magnified, protected."""
+    from bauta.faces.images import encode_png, read_image
+    from bauta.job.maskfile import MaskFile, write_private
+    from bauta.job.maskmaking import sheet
+    from bauta.job.maskphotos import face_of
+    from bauta.job.portraits import largest
+
+    if (out is None) != (photo is None):
+        raise UsageError("A preview sheet needs both --photo and --out; give both, or neither.")
+    mask = MaskFile.load(key)
+    made = mask.made
+    say(f"{made.protection}\nlearned from {made.photos} photos against\n")
+    for name, digest in made.team.items():
+        say(f"  {name} {digest[:12]}\n")
+    say(f"largest change {float(mask.mask.abs().max()) * 255:.1f}/255, strength {made.strength:g}\n{HEAD}\n")
+    for row in made.history:
+        say(f"{line(row)}\n")
+    if out is not None and photo is not None:
+        detector = finder(aligned)
+        choose = largest if aligned else chooser("match", mask)
+        strengths = (0.25, 0.5, 0.75, 1.0)
+        write_private(out, encode_png(sheet(face_of(read_image(photo), detector, choose), mask.mask, strengths)))
+        say(f"{out}: original, mask magnified, protected; a row for strength {', '.join(map(str, strengths))}.\n")
+
+
+HEAD = f"{'epoch':>5}{'loss':>9}{'angle':>8}{'DSSIM':>8}{'SSIM':>8}"
+
+
+def line(row: Measured) -> str:
+    """An epoch under `HEAD`; the angle in radians, summed over the team."""
+    return f"{row.epoch:5d}{row.loss:9.3f}{row.angle:8.3f}{row.dssim:8.4f}{row.ssim:8.4f}"
+
+
+def finder(aligned: bool) -> Detector:
+    """What finds the faces."""
+    from bauta.faces import detector
+    from bauta.job.portraits import AlignedAlready
+
+    return AlignedAlready() if aligned else detector()
+
+
+def threshold_of(name: str) -> float:
+    """A recognizer's threshold on LFW. Raises `UsageError` where nobody knows it."""
+    from bauta import zoo
+
+    known = zoo.threshold(name)
+    if known is None:
+        raise UsageError(f"Nobody recorded a threshold for {name}; measure it with `bauta evaluate`, and register it.")
+    return known
+
+
+def chooser(face: str, mask: MaskFile) -> Choose:
+    """Which faces `--face` means. Raises `UsageError`."""
+    from bauta.job.maskmaking import same_recognizer
+    from bauta.job.portraits import Owner, every, largest
+    from bauta.recognizers import load
+
+    if face == "match":
+        name = mask.made.recognizer
+        recognizer = load(name)
+        same_recognizer(mask, recognizer)
+        return Owner(recognizer, mask.person, threshold_of(name))
+    if face not in ("largest", "all"):
+        raise UsageError(f"--face {face} says nothing; there are match, largest and all.")
+    return largest if face == "largest" else every
+
+
+def masked(done: Done) -> None:
+    """A line a photo."""
+    told(done, f"{done.seconds.get('adding', 0) * 1e3:.1f} ms to add the mask to {done.faces} faces")
+
+
+def unmasked(done: Done) -> None:
+    """A line a photo."""
+    told(done, "; ".join(f"z = {face.z:.1f}, strength about {face.strength:.2f}" for face in done.found))
+
+
+def told(done: Done, what: str) -> None:
+    """What became of a photo: on standard output, or why it was not written on standard error."""
+    if done.output is None:
+        sys.stderr.write(f"not written: {done.name}: {done.error}\n")
+        return
+    times = ", ".join(f"{name} {1e3 * s:.0f}" for name, s in done.seconds.items() if name != "adding")
+    say(f"{done.output}: {what} ({times} ms)\n")
+    sys.stdout.flush()
+
+
+def report(done: list[Done], verb: str) -> bool:
+    """The last line: how many, and the mean time of a photo; whether all were written."""
+    written = [d for d in done if d.output is not None]
+    mean = 1e3 * sum(d.seconds["adding"] for d in written) / max(1, len(written))
+    say(f"{len(written)} of {len(done)} photos written, {mean:.1f} ms a photo for {verb}.\n")
+    return len(written) == len(done)

@@ -1,0 +1,163 @@
+"""Putting a mask on photos and taking it off: a photo that cannot be done is said and never stops the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from bauta.errors import BadFile, BautaError, UsageError
+from bauta.faces.align import align
+from bauta.faces.detect import Detection, Detector
+from bauta.faces.images import encode_png, read_picture, write_bytes
+from bauta.faces.paste import Place, paste
+from bauta.job.maskfile import MaskFile
+from bauta.job.maskkey import CARRIED, Carried, in_place, nearest_strength, sought
+from bauta.job.portraits import AlignedAlready, Choose, Named
+
+Told = Callable[["Done"], None]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a photo. output: None where nothing was written, and why is in `error`. faces: how many were
+    changed. found: of a mask that was taken off, the faces that carried it. seconds: of reading, finding (also whose
+    face it is), adding and writing."""
+
+    name: str
+    output: Path | None = None
+    error: str = ""
+    faces: int = 0
+    found: Sequence[Carried] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Changing:
+    """Base: photos are read, changed and written as PNG; a subclass says how one is changed (`changed`).
+
+    out: a folder. overwrite: whether pictures that lie there may be replaced; an original never is.
+    """
+
+    mask: MaskFile
+    out: Path
+    detector: Detector
+    overwrite: bool = False
+
+    def run(self, photos: Sequence[Named], told: Told) -> list[Done]:
+        """Change all photos. Raises `UsageError` before anything is written over, `BautaError` where nothing can be
+        written."""
+        originals = {photo.path.resolve() for photo in photos}
+        for photo in photos:
+            output = self.out / photo.output
+            if output.resolve() in originals:
+                raise UsageError(f"{output} is one of the photos themselves; choose another --out.")
+            if output.exists() and not self.overwrite:
+                raise UsageError(f"{output} is there already; choose another --out, or say --overwrite.")
+        done = []
+        for photo in photos:
+            done.append(self._one(photo))
+            told(done[-1])
+        return done
+
+    def changed(self, photo: Tensor, seconds: dict[str, float]) -> tuple[Tensor, Sequence[Carried]]:
+        """(3, H, W) -> the same, changed, and where. Raises `BadFile` where there is nothing to change."""
+        raise NotImplementedError
+
+    def _one(self, photo: Named) -> Done:
+        seconds: dict[str, float] = {}
+        try:
+            with Stopwatch(seconds, "reading"):
+                image = read_picture(photo.path).image
+            result, found = self.changed(image, seconds)
+        except BadFile as error:
+            return Done(photo.name, error=str(error), seconds=seconds)
+        output = self.out / photo.output
+        try:
+            with Stopwatch(seconds, "writing"):
+                write_bytes(output, encode_png(result))
+        except OSError as error:
+            raise BautaError(
+                f"{output} cannot be written ({error.strerror or error}); choose another --out."
+            ) from error
+        return Done(photo.name, output, faces=len(found), found=found, seconds=seconds)
+
+    def found(self, photo: Tensor) -> list[Detection]:
+        """The faces in a photo, at least one. Raises `BadFile`."""
+        faces = self.detector.detect(photo)
+        if not faces:
+            raise BadFile(f"No face was found in it ({photo.shape[2]} x {photo.shape[1]}).")
+        return faces
+
+
+class Stopwatch:
+    """Adds the seconds that its block took to `seconds[name]`."""
+
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self) -> None:
+        self.started = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds[self.name] = self.seconds.get(self.name, 0.0) + time.perf_counter() - self.started
+
+
+@dataclass(frozen=True)
+class Masking(Changing):
+    """Adds the mask, times `strength`, to the faces that `choose` takes."""
+
+    strength: float = 1.0
+    choose: Choose = field(kw_only=True)
+
+    def changed(self, photo: Tensor, seconds: dict[str, float]) -> tuple[Tensor, Sequence[Carried]]:
+        """The photo with the mask on the chosen faces; a face elsewhere is as it was."""
+        with Stopwatch(seconds, "finding"):
+            chosen = self.choose(photo, self.found(photo))
+        if not chosen:
+            raise BadFile("None of its faces is the mask's owner's; if one is, choose it with --face largest.")
+        places = [Place.of(face.landmarks) for face in chosen]
+        with Stopwatch(seconds, "adding"):
+            for place in places:
+                photo = paste(photo, self.strength * self.mask.mask, place)
+        return photo, [Carried(place, self.strength, float("nan")) for place in places]
+
+
+@dataclass(frozen=True)
+class Unmasking(Changing):
+    """Subtracts the mask from the faces that carry it. strength: None for what is found in the photo."""
+
+    strength: float | None = None
+
+    def changed(self, photo: Tensor, seconds: dict[str, float]) -> tuple[Tensor, Sequence[Carried]]:
+        """The photo without the mask. Raises `BadFile` where no face carries it."""
+        with Stopwatch(seconds, "finding"):
+            looked = [self.looked_for(photo, face) for face in self.found(photo)]
+        carrying = [face for face in looked if face.z > CARRIED]
+        if not carrying:
+            z = max(face.z for face in looked)
+            raise BadFile(f"This photo does not carry this mask (z = {z:.1f}; one that does has more than {CARRIED}).")
+        with Stopwatch(seconds, "adding"):
+            for face in carrying:
+                usual = nearest_strength(face.strength, self.mask.made.strength or 1.0)
+                strength = usual if self.strength is None else self.strength
+                photo = paste(photo, -strength * self.mask.mask, face.place)
+        return photo, carrying
+
+    def looked_for(self, photo: Tensor, face: Detection) -> Carried:
+        """Where a face carries the mask. An aligned face carries it in its place."""
+        if isinstance(self.detector, AlignedAlready):
+            return in_place(photo, self.mask.mask)
+        return sought(photo, Place.of(face.landmarks), self.mask.mask)
+
+
+def face_of(photo: Tensor, detector: Detector, choose: Choose) -> Tensor:
+    """The first chosen face of a photo, aligned: (3, 112, 112). Raises `BadFile`."""
+    found = detector.detect(photo)
+    chosen = choose(photo, found) if found else []
+    if not chosen:
+        raise BadFile("The photo does not show the mask's owner; give one that does.")
+    return align(photo, chosen[0].landmarks)
