@@ -33,6 +33,8 @@ QUICK = {
     "Fawkes": "Fawkes(steps=3, budget=0.05, seed=5)",
     "TIPIM": "TIPIM(steps=3, seed=5)",
     "P3Mask": "P3Mask(epochs=2, step_size=0.01, seed=5)",
+    "TransferMask": "TransferMask(epochs=2, step_size=0.01, seed=5)",
+    "ScatterMask": "ScatterMask(steps=2, least=1, epochs=2, step_size=0.01, seed=5)",
 }
 EACH = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 

@@ -10,8 +10,10 @@ from bauta.protections.images.lowkey import LowKey
 from bauta.protections.images.opom import OPOMAffine, OPOMCenter, OPOMConvex
 from bauta.protections.images.p3mask import P3Mask
 from bauta.protections.images.pmt import PMT
+from bauta.protections.images.scattermask import ScatterMask
 from bauta.protections.images.service import JPEG, Move, Resize, WhiteNoise
 from bauta.protections.images.tipim import TIPIM
+from bauta.protections.images.transfermask import TransferMask
 
 ALL: tuple[type[Protection], ...] = (
     PMT,
@@ -32,6 +34,8 @@ ALL: tuple[type[Protection], ...] = (
     OPOMAffine,
     OPOMConvex,
     P3Mask,
+    TransferMask,
+    ScatterMask,
 )
 
 __all__ = [
@@ -56,6 +60,8 @@ __all__ = [
     "P3Mask",
     "Protection",
     "Resize",
+    "ScatterMask",
     "TemplateProtection",
+    "TransferMask",
     "WhiteNoise",
 ]
