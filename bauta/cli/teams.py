@@ -164,7 +164,7 @@ def document(
 
 def cautions(failures: Failures, ranked: list[TeamScore]) -> list[str]:
     """What wants caution, a sentence each."""
-    from bauta.study.teams import ENOUGH
+    from bauta.study.teams import ENOUGH, UNEQUAL
 
     said = []
     if failures.few:
@@ -176,6 +176,12 @@ def cautions(failures: Failures, ranked: list[TeamScore]) -> list[str]:
     if unheard:
         said.append(f"Without any failure, and so in no focal mean as its focus: {', '.join(unheard)}.")
     for team in ranked:
+        most, least = (pick(team.members, key=failures.counts.__getitem__) for pick in (max, min))
+        if team.best and failures.counts[most] > UNEQUAL * failures.counts[least]:
+            said.append(
+                f"In the best team of {len(team.members)}, {most} fails {failures.counts[most]} times and {least} "
+                f"{failures.counts[least]}: focal diversity rewards unequal members, so look at the like ones too."
+            )
         if team.lead is not None and team.lead.low <= 0:
             said.append(
                 f"The best team of {len(team.members)} is not told from the next: its lead is {team.lead.value:.3f} "
@@ -211,10 +217,10 @@ def text(entry: dict[str, Any]) -> str:
     rows = [
         {
             "size": team["size"],
-            "team": " + ".join(team["members"]),
+            "best": team["best"],
             column: cell(team),
             **{f"all {name}": team["whole"][name] for name in SHOWN},
-            "best": "best" if team["best"] else "",
+            "team": " + ".join(team["members"]),
         }
         for team in entry["teams"]
     ]

@@ -32,6 +32,9 @@ Told = Callable[[int], None] | None
 ENOUGH = 30
 """A member with fewer failures tells little about any team."""
 
+UNEQUAL = 4
+"""So many times the failures of another, and a member's weakness may pass for diversity."""
+
 
 @dataclass(frozen=True)
 class Failures:
@@ -68,7 +71,8 @@ class Failures:
 class TeamScore:
     """A team and how diverse it is.
 
-    score: focal, where the score can be (see `Diversity`), else over all samples; NaN where nothing can be said.
+    score: focal, over all failures of each member, where the score can be (see `Diversity`), else over all samples; NaN
+    where nothing can be said.
     interval: 95 %, over people; None where fewer than half of the draws have a meaning. left_out: members without
     failures, which were nobody's focus. whole: name -> each score of `DIVERSITY` over all samples, not focal. best:
     whether it is the most diverse of its size. lead: of the best, how far the next one is behind, 0 or more; None for
@@ -186,13 +190,12 @@ def rank_teams(
     draws: for the intervals. Raises `UsageError` where there is no team of the size.
     """
     total = len(failures.names)
-    if not 2 <= (2 if size is None else size) <= total:
-        raise UsageError(f"A team has 2 members or more; of {total} networks there is none of {size or 2}.")
+    sizes = range(2, max(2, total) + 1) if size is None else (size,)
+    if not 2 <= sizes[0] <= total:
+        raise UsageError(f"A team has 2 members or more; of {total} networks there is none of {sizes[0]}.")
     found = []
-    for number in range(2, total + 1) if size is None else (size,):
-        scored = [
-            (_score(failures.matrix[list(rows)], score, seed), rows) for rows in combinations(range(total), number)
-        ]
+    for number in sizes:
+        scored = [(_score(failures.matrix[list(rows)], score), rows) for rows in combinations(range(total), number)]
         scored.sort(key=lambda pair: (isnan(pair[0]), -pair[0] if score.diverse_when == "high" else pair[0]))
         lead = _lead(failures, score, scored[0][1], scored[1][1], draws, seed) if len(scored) > 1 else None
         for place, (value, rows) in enumerate(scored[:top]):
@@ -209,8 +212,11 @@ def _names(recognizers: Sequence[Recognizer]) -> tuple[str, ...]:
     return names
 
 
-def _score(matrix: Tensor, score: Diversity, seed: int) -> float:
-    return focal_diversity(matrix, score, seed=seed).value if score.focal else score(matrix)
+def _score(matrix: Tensor, score: Diversity) -> float:
+    if not score.focal:
+        return score(matrix)
+    # all failures count: a few drawn ones would be quicker, and put a noise of their own into the interval
+    return focal_diversity(matrix, score, samples=matrix.shape[1]).value
 
 
 def _record(
@@ -225,7 +231,7 @@ def _record(
 ) -> TeamScore:
     matrix, counts = failures.matrix[list(rows)], failures.counts
     names = tuple(failures.names[row] for row in rows)
-    interval = _interval(lambda some: _score(some, score, seed), matrix, failures.people, draws, seed)
+    interval = _interval(lambda some: _score(some, score), matrix, failures.people, draws, seed)
     left_out = tuple(name for name in names if score.focal and not counts[name])
     return TeamScore(names, value, interval, left_out, {d.name: d(matrix) for d in DIVERSITY}, best, lead)
 
@@ -237,7 +243,7 @@ def _lead(
     sign = 1 if score.diverse_when == "high" else -1
 
     def ahead(some: Tensor) -> float:
-        return sign * (_score(some[list(best)], score, seed) - _score(some[list(following)], score, seed))
+        return sign * (_score(some[list(best)], score) - _score(some[list(following)], score))
 
     return _interval(ahead, failures.matrix, failures.people, draws, seed)
 
