@@ -14,10 +14,11 @@ from recognizers import published
 
 from bauta import zoo
 from bauta.cli import main
+from bauta.cli.teams import cautions
 from bauta.faces import load_pairs
 from bauta.metrics import DIVERSITY
 from bauta.recognizers import load
-from bauta.study.teams import crowd, pair_failures, rank1_failures, rank_teams
+from bauta.study.teams import Failures, crowd, pair_failures, rank1_failures, rank_teams
 
 NAMES = ("mine-0", "mine-1", "mine-2")
 
@@ -87,6 +88,20 @@ def test_the_teams_of_ones_own_networks(bauta, people: Path) -> None:
     assert [line.split()[1] for line in rows] == ["yes", "no", "no"]
     assert "low kappa is diverse" in out
     assert found["cautions"][0] in out
+
+
+def test_what_wants_caution_is_said() -> None:
+    """Members whose failures are 200, 40, 20 and none, of which the 20 are all among the 40's."""
+    samples = torch.arange(400)
+    matrix = torch.stack([samples < 200, (samples >= 180) & (samples < 220), (samples >= 200) & (samples < 220)])
+    failures = Failures(("weak", "good", "better", "never"), torch.cat([matrix, matrix[:1] & False]), None, "made")
+    said = cautions(failures, rank_teams(failures, draws=50))
+    assert said[0].startswith("Fewer than 30 failures say little: better (20), never (0).")
+    assert said[1] == "Without any failure, and so in no focal mean as its focus: never."
+    assert any(s.startswith("In the best team of 2, weak fails 200 times and better 20:") for s in said)
+    assert any(s.startswith("The best team of 2 is not told from the next: its lead is 0.000 [") for s in said)
+    alike = Failures(("one", "other"), matrix[:1].expand(2, -1), None, "made")
+    assert cautions(alike, rank_teams(alike, draws=50)) == []
 
 
 def test_a_judge_is_in_no_team_and_pairs_may_be_asked(bauta, people: Path) -> None:
