@@ -60,7 +60,9 @@ def learn(
     from bauta.recognizers import load
 
     if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already, and a mask that is lost cannot be taken off; choose another name.")
+        raise UsageError(
+            f"{out} is there already, and a mask that is lost cannot be taken off; choose another name, or say --overwrite."
+        )
     place = chosen_device(device)
     members = [load(name).to(place) for name in dict.fromkeys(team or TEAM)]
     first = members[0]

@@ -112,23 +112,23 @@ def window(photo: Tensor, place: Place, margin: int = 1) -> Window:
     return Window(int(left), int(top), int(right), int(bottom))
 
 
-def paste(photo: Tensor, change: Tensor, place: Place | ArrayLike) -> Tensor:
-    """(3, H, W) in [0, 1] with `change` (3, 112, 112), in units of [0, 1], added to the face at `place`.
+def paste(photo: Tensor, change: Tensor, *places: Place | ArrayLike) -> Tensor:
+    """(3, H, W) in [0, 1] with `change` (3, 112, 112), in units of [0, 1], added to the face at each of `places`.
 
-    place: a `Place`, or five landmarks (x, y in pixels of the photo). Where the change is at least half a level, the
-    result has 8 bits and is clipped; all other pixels are those of the photo, bit for bit. In a gray photo each channel
-    gets the mean of the change's channels. Raises `ShapeError`.
+    A place is a `Place`, or five landmarks (x, y in pixels of the photo). Where the change is at least half a level,
+    the result has 8 bits and is clipped; all other pixels are those of the photo, bit for bit. In a gray photo each
+    channel gets the mean of the change's channels. Raises `ShapeError`.
     """
     check_shape(photo, "3 H W", "photo")
     check_shape(change, f"3 {SIZE} {SIZE}", "change")
-    place = place if isinstance(place, Place) else Place.of(place)
-    part = window(photo, place)
     result = photo.clone()
-    face = part.of(result)
-    if is_gray(face):
-        change = change.mean(0, keepdim=True).expand(3, -1, -1)
-    levels = (part.warped(change, place) * 255).round().to(face)
-    face.copy_(torch.where(levels == 0, face, ((face * 255).round() + levels).clamp(0, 255) / 255))
+    for given in places:
+        place = given if isinstance(given, Place) else Place.of(given)
+        part = window(photo, place)
+        face = part.of(result)
+        ours = change.mean(0, keepdim=True).expand(3, -1, -1) if is_gray(face) else change
+        levels = (part.warped(ours, place) * 255).round().to(face)
+        face.copy_(torch.where(levels == 0, face, ((face * 255).round() + levels).clamp(0, 255) / 255))
     return result
 
 

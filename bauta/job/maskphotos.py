@@ -121,8 +121,7 @@ class Masking(Changing):
             raise BadFile("None of its faces is the mask's owner's; if one is, choose it with --face largest.")
         places = [Place.of(face.landmarks) for face in chosen]
         with Stopwatch(seconds, "adding"):
-            for place in places:
-                photo = paste(photo, self.strength * self.mask.mask, place)
+            photo = paste(photo, self.strength * self.mask.mask, *places)
         return photo, [Carried(place, self.strength, float("nan")) for place in places]
 
 
