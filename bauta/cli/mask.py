@@ -61,7 +61,8 @@ def learn(
 
     if out.exists() and not overwrite:
         raise UsageError(
-            f"{out} is there already, and a mask that is lost cannot be taken off; choose another name, or say --overwrite."
+            f"{out} is there already, and a mask whose file is lost cannot be taken off; choose another name, or say "
+            "--overwrite."
         )
     place = chosen_device(device)
     members = [load(name).to(place) for name in dict.fromkeys(team or TEAM)]

@@ -87,10 +87,11 @@ def _as(mask: Tensor, face: Tensor) -> Tensor:
 
 
 def _grid(photo: Tensor, near: Place, mask: Tensor, step: float) -> Place:
-    """The best of 9 x 9 turns (`step` degrees) and scales (1.5 % of it), at the best shift within NEAR pixels."""
+    """The best of turns (by `step` degrees) and scales (by 1.5 % of it), at the best shift within NEAR pixels."""
     face = fine(align(photo, near.landmarks)[None])[0]
     high = (mask - blur(mask[None], 1.0)[0]).permute(1, 2, 0).contiguous().numpy()
-    tries = [(np.radians(step * turn), 1 + 0.015 * step * size) for turn in range(-4, 5) for size in range(-4, 5)]
+    ways = range(-6, 7) if step >= 1 else range(-4, 5)
+    tries = [(np.radians(step * turn), 1 + 0.015 * step * size) for turn in ways for size in ways]
     places = [Place(MIDDLE, MIDDLE, s * MIDDLE * np.cos(a), s * MIDDLE * np.sin(a)) for a, s in tries]
     warped = torch.stack(
         [torch.from_numpy(cv2.warpAffine(high, p.matrix, (SIZE, SIZE))).permute(2, 0, 1) for p in places]
