@@ -1,8 +1,8 @@
-"""What Pu et al. print (Facial Data Minimization: PMT, IEEE TDSC 2025), to stand beside what is measured here.
+"""What the papers print, to stand beside what is measured here: Pu et al. (PMT, IEEE TDSC 2025), then P3-Mask's.
 
-Accuracies are in percent by Eq. 10, at a threshold of 0.2 for every network. The paper gives no numbers of pairs and no
-intervals; nearly all of its accuracies are multiples of 1/104. Figures 4, 5 and 8 to 11 are curves without numbers, and
-so not at hand.
+PMT's accuracies are in percent by Eq. 10, at a threshold of 0.2 for every network. The paper gives no numbers of pairs
+and no intervals; nearly all of its accuracies are multiples of 1/104. Figures 4, 5 and 8 to 11 are curves without
+numbers, and so not at hand.
 """
 
 from __future__ import annotations
@@ -97,3 +97,9 @@ PAPER_TABLE_VIII: dict[str, dict[str, tuple[float, float, float, float]]] = {
     "CALFW": {"PMT": (0.37, 0.65, 0.82, 8.95), "noise": (0.82, 0.81, 0.90, 5.95)},
     "CFP-FF": {"PMT": (0.40, 0.60, 0.73, 8.93), "noise": (0.84, 0.87, 0.94, 4.20)},
 }
+
+# What Protego (CVPR 2026, an author of P3-Mask among its own) states of recall when query and gallery are both
+# protected: FaceScrub, 20 people, a recognizer that was not attacked. P3-Mask's and OPOM's follow from its statement
+# that its reduction is 3.5 and 2.7 times theirs; P3-Mask's own tables are not at hand.
+PROTEGO_UNPROTECTED = 71.68
+CHAMELEON_RECALL = {"Protego": 18.09, "P3-Mask (inferred)": 56.4, "OPOM (inferred)": 51.8}

@@ -39,9 +39,9 @@ class Search:
                 raise UsageError(f"A search must know who is who, but {name} has no identity; give faces with it.")
 
 
-def search(faces: Faces, people: int, least: int, crowd: Faces, seed: int, most: int = 30) -> Search:
+def search(faces: Faces, people: int, least: int, crowd: Faces, seed: int, most: int = 10) -> Search:
     """The first `people` of those who have at least `least` photos; each one's photos by a draw of the seed, 70 percent
-    to learn from, 10 to look for, the rest as gallery, at most `most` probes and twice as many in the gallery.
+    to learn from, 10 to look for, the rest as gallery, at most `most` of each.
 
     Raises `UsageError` where there are not so many people.
     """
@@ -56,7 +56,7 @@ def search(faces: Faces, people: int, least: int, crowd: Faces, seed: int, most:
         rows = (faces.identity == person).nonzero().flatten()
         rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
         first, second = max(2, round(PROBE * len(rows))), len(rows) - round(LEARN * len(rows))
-        for part, kept in zip(parts, (rows[second:], rows[:first][:most], rows[first:second][: 2 * most]), strict=True):
+        for part, kept in zip(parts, (rows[second:], rows[:first][:most], rows[first:second][:most]), strict=True):
             part.append(kept)
     learn, probe, gallery = (faces[torch.cat(part)] for part in parts)
     return Search(learn, probe, gallery, crowd)

@@ -49,13 +49,15 @@ def face_area(height: int, width: int) -> Tensor:
     sides = []
     for side in (height, width):
         place = torch.arange(side, dtype=torch.float32)
-        inside = torch.minimum(place, side - 1 - place) / (side / 14)
+        inside = torch.minimum(place, side - 1 - place) / (side / 28)
         sides.append(0.5 - 0.5 * torch.cos(math.pi * inside.clamp(0, 1)))
     return (sides[0][:, None] * sides[1])[None]
 
 
 def resampled(images: Images, side: int) -> Images:
     """To `side` x `side` and back: what a mask goes through on its way into a photo and out of it."""
+    if images.shape[-2:] == (side, side):
+        return images
     there = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
     return F.interpolate(there, images.shape[-2:], mode="bilinear", antialias=True)
 
@@ -70,9 +72,10 @@ class P3Mask(PersonalMask):
     angle: of the templates, in radians. DSSIM: (1 - SSIM) / 2. After each batch the weight is halved where the DSSIM is
     under 0.9 of the budget, doubled above 1.1 of it, and 1 in between, within 1/129 and 129.
     epochs: over the photos. epsilon: the L-inf bound of the mask, in units of [0, 1]. step_size: of a signed step, and
-    the bound of the uniform start. boxed: the mask's effect is resampled through this many pixels before anything looks
-    at it, as a photo's face box does; the published code takes each photo's own size. strength: what `forward` adds is
-    the mask times this. The mask ends softly at the face's border (`face_area`; the published code cuts it there).
+    the bound of the uniform start. boxed: side in pixels of the faces in the photos, through which the mask's effect is
+    resampled before anything looks at it; the published code takes each photo's own, aligned faces have 112. strength:
+    what `forward` adds is the mask times this. The mask ends softly at the face's border (`face_area`; the published
+    code cuts it there).
 
     `fit(faces, recognizer, ...)`: photos of one or more people, and the team. Published: eight surrogates to choose
     from, a team of two, 50 epochs; 1.9 minutes an epoch of 84 photos on a CPU.
@@ -86,7 +89,7 @@ class P3Mask(PersonalMask):
         budget: float = 0.03,
         step_size: float = 0.001,
         batch_size: int = 4,
-        boxed: int = 160,
+        boxed: int = 112,
         strength: float = 1.0,
         seed: int = 0,
     ) -> None:

@@ -16,7 +16,7 @@ from bauta.ops.similarity import structural_similarity
 from bauta.protections.images.p3mask import face_area
 from bauta.protections.images.pool import Pool
 from bauta.protections.images.team import angles
-from bauta.protections.images.transfermask import GAIN, MEMORY, TransferMask, disturbed
+from bauta.protections.images.transfermask import GAIN, LEAST, MEMORY, MOST, TransferMask, moved
 from bauta.recognizers.base import Recognizer
 from bauta.types import Faces, Images, Templates
 
@@ -40,10 +40,10 @@ class ScatterMask(TransferMask):
         least: int = 5,
         epochs: int = 50,
         epsilon: float = 16 / 255,
-        budget: float = 0.028,
+        budget: float = 0.03,
         step_size: float = 0.002,
         batch_size: int = 4,
-        boxed: int = 160,
+        boxed: int = 112,
         strength: float = 1.0,
         seed: int = 0,
     ) -> None:
@@ -115,7 +115,7 @@ class ScatterMask(TransferMask):
         for step in range(self.steps):
             change = change.detach().requires_grad_(True)
             masked = (x + change).clamp(0, 1)
-            found = self.team_(disturbed(masked, draws))
+            found = self.team_(moved(masked, draws))
             away = angles(found, homes[0]) + angles(found, homes[1]) - angles(found, strangers)
             dssim = (1 - structural_similarity(x, masked)) / 2
             (gradient,) = torch.autograd.grad((weight * dssim / self.budget - away).sum(), change)
@@ -123,5 +123,5 @@ class ScatterMask(TransferMask):
                 memory = MEMORY * memory + gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
                 size = 2 * self.step_size * (0.55 + 0.45 * math.cos(math.pi * step / self.steps))
                 change = (change - size * memory.sign()).minimum(bound).maximum(-bound)
-                weight = (weight * (GAIN * (dssim / self.budget - 1).clamp(max=1)).exp()).clamp(1e-3, 100)
+                weight = (weight * (GAIN * (dssim / self.budget - 1)).exp()).clamp(LEAST, MOST)
         return (x + change.detach()).clamp(0, 1)

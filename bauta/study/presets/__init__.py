@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from bauta.study.presets.ablation import pmt_ablation
 from bauta.study.presets.abuse import abuse, bare, depth, pmt_abuse
 from bauta.study.presets.attributes import pmt_attributes
+from bauta.study.presets.chameleon import chameleon
 from bauta.study.presets.parameters import pmt_parameters
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
 from bauta.study.presets.reconstruction import pmt_reconstruction
@@ -24,6 +25,7 @@ STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "pmt-robustness": pmt_robustness,
     "pmt-scalability": pmt_scalability,
     "pmt-ablation": pmt_ablation,
+    "chameleon": chameleon,
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "abuse",
     "authorize",
     "bare",
+    "chameleon",
     "depth",
     "pmt_ablation",
     "pmt_abuse",

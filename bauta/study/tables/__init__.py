@@ -12,6 +12,7 @@ from bauta.study.tables.ablation import ablation_curves, ablation_tables
 from bauta.study.tables.abuse import abuse_tables, depth_rows
 from bauta.study.tables.attributes import attributes_tables
 from bauta.study.tables.base import Curve, Table, count, percent
+from bauta.study.tables.chameleon import chameleon_tables
 from bauta.study.tables.parameters import parameters_curves, parameters_tables
 from bauta.study.tables.reconstruction import reconstruction_tables
 from bauta.study.tables.robustness import robustness_curves, robustness_tables
@@ -20,6 +21,7 @@ from bauta.study.tables.worst import worst_tables
 
 # Study -> its tables; rows that do not say of which study they are go to the tables of pmt-abuse.
 DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
+    "chameleon": chameleon_tables,
     "pmt-abuse": abuse_tables,
     "pmt-ablation": ablation_tables,
     "pmt-attributes": attributes_tables,
@@ -51,10 +53,12 @@ def curves(rows: Iterable[Row]) -> list[Curve]:
 def tables(rows: Iterable[Row]) -> list[Table]:
     """Everything that the rows answer, without the tables that would be empty.
 
-    Of every study last: the strongest attacker, the utility that he leaves, and what wants caution.
+    Of every study that has an authorized recognizer last: the strongest attacker, the utility that he leaves, and what
+    wants caution.
     """
     rows = list(rows)
-    made = [*DRAWN.get(study_of(rows), abuse_tables)(rows), *worst_tables(rows)]
+    last = worst_tables(rows) if any(row.role == "utility" for row in rows) else []
+    made = [*DRAWN.get(study_of(rows), abuse_tables)(rows), *last]
     return [table for table in made if table.rows]
 
 

@@ -1,0 +1,266 @@
+"""`chameleon`: who still finds a person under P3-Mask, its rivals and our variants, and who takes the mask off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from bauta.attacks import FILTERS, Averaging, KnownPairs, Victim
+from bauta.errors import BautaError, MissingError
+from bauta.faces import load_dataset
+from bauta.metrics import PSNR, SSIM
+from bauta.pipeline import Pipeline
+from bauta.protections import (
+    JPEG,
+    PGD,
+    TIM,
+    TIPIM,
+    Fawkes,
+    ImageProtection,
+    LowKey,
+    OPOMAffine,
+    OPOMCenter,
+    OPOMConvex,
+    P3Mask,
+    Resize,
+    ScatterMask,
+    TransferMask,
+    WhiteNoise,
+)
+from bauta.protections.images.personal import PersonalMask
+from bauta.recognizers import Recognizer, load
+from bauta.study.judge import Ledger
+from bauta.study.presets.settings import Settings, stamped
+from bauta.study.records import Row
+from bauta.study.retrieval import SIDES, Reader, Search, search, searched
+from bauta.study.run import seed_everything
+from bauta.types import Faces, Images
+
+TEAM = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m")
+JUDGES = ("mobilefacenet-y1-ms1m", "mobileface-v3")
+DATA = {"lfw": 12, "celeb12": 12}  # data set -> of how many people who have at least `LEAST` photos
+LEAST, PHOTOS, CROWD, STRANGERS = 20, 21, 3000, 40
+MOST = 10  # probes of a person
+
+SERVICES: dict[str, ImageProtection | None] = {
+    "PNG": None,
+    "JPEG 95": JPEG(95),
+    "JPEG 75": JPEG(75),
+    "resized to 84 and back": Resize(84),
+}
+
+
+def protections(data: str, seed: int, quick: bool) -> dict[str, ImageProtection]:
+    """Name in the tables -> what is compared. quick: the method and the simplest rival, a short learning."""
+    if quick:
+        return {"P3-Mask": P3Mask(epochs=10, seed=seed), "white noise": WhiteNoise(0.04, seed=seed)}
+    instant: dict[str, ImageProtection] = {
+        "P3-Mask": P3Mask(seed=seed),
+        "TransferMask": TransferMask(seed=seed),
+        "OPOM, center": OPOMCenter(seed=seed),
+        "white noise": WhiteNoise(0.04, seed=seed),
+        "PGD": PGD(seed=seed),
+    }
+    if data != "celeb12":
+        return instant
+    return {
+        **instant,
+        "ScatterMask": ScatterMask(seed=seed),
+        "OPOM, affine hull": OPOMAffine(seed=seed),
+        "OPOM, convex hull": OPOMConvex(seed=seed),
+        "TIM": TIM(seed=seed),
+        "LowKey": LowKey(seed=seed),
+        "Fawkes": Fawkes(seed=seed),
+        "TIP-IM": TIPIM(seed=seed),
+    }
+
+
+def chameleon(settings: Settings, quick: bool) -> Iterator[Row]:
+    """P3-Mask and its rivals: who is still found in a gallery, by side, after files, and by whom who knows the mask.
+
+    Twelve people of the celebrity set and twelve of LFW with at least 20 photos, 21 of each to learn from, by two
+    recognizers that are not in the team. The data are these, whatever `--data` and `--pairs` say. About an hour and a
+    half on two cores, most of it for the cloaks that are made photo by photo, which are tried on the celebrities alone.
+
+    Expected: P3-Mask hides a person while one side is protected, and not at all when both are, since one mask gathers
+    the photos of a person; averaging weakens it and known pairs take it off. quick: three people of the celebrity set,
+    a short learning, one rival.
+    """
+    recognizers = {name: load(name) for name in (*JUDGES, *TEAM)}
+    team = [recognizers[name] for name in TEAM]
+    for data, people in ({"celeb12": 3} if quick else DATA).items():
+        photos, strangers = opened(data, people, quick, settings.seed)
+        read: dict[str, Reader] = {}
+        for name, protection in {"none": None, **protections(data, settings.seed, quick)}.items():
+            system = f"{data} / {name}"
+            cells = {f"{system} / retrieval", f"{system} / adaptive"}
+            if cells <= settings.done:
+                continue
+            if not read:
+                read = {judge: Reader.of(embedder(recognizers[judge]), photos) for judge in (*JUDGES, *TEAM)}
+            facts = {"data": data, "protection": name, "recipe": "none" if protection is None else repr(protection)}
+            rows = one(settings, system, photos, strangers, team, read, protection)
+            for row in stamped(rows, study="chameleon", quick=quick, **facts):
+                if row.cell not in settings.done:
+                    yield row
+
+
+def opened(data: str, people: int, quick: bool, seed: int) -> tuple[Search, Faces]:
+    """A search, and strangers: people who are neither looked for nor in the crowd, for methods that need targets."""
+    lfw = load_dataset("lfw")
+    faces = load_dataset(data) if data != "lfw" else lfw
+    assert lfw.identity is not None
+    _, place, count = torch.unique(lfw.identity, return_inverse=True, return_counts=True)
+    few = (count < LEAST)[place].nonzero().flatten()
+    few = few[torch.randperm(len(few), generator=torch.Generator().manual_seed(seed))]
+    strangers, rows = lfw[few[:STRANGERS]], few[STRANGERS : STRANGERS + (300 if quick else CROWD)]
+    assert strangers.identity is not None
+    crowd = lfw[rows[~torch.isin(lfw.identity[rows], strangers.identity)]]
+    made = search(faces, people, LEAST, crowd, seed, most=MOST)
+    return replace(made, learn=first_of_each(made.learn, PHOTOS)), strangers
+
+
+def first_of_each(faces: Faces, number: int) -> Faces:
+    """At most so many photos of each person."""
+    assert faces.identity is not None
+    rows = [(faces.identity == p).nonzero().flatten()[:number] for p in torch.unique(faces.identity)]
+    return faces[torch.cat(rows)]
+
+
+def embedder(recognizer: Recognizer) -> Callable[[Images], Tensor]:
+    """Pictures -> templates, in batches, without gradients."""
+
+    def embed(images: Images) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([recognizer.embed(batch) for batch in torch.split(images, 64)])
+
+    return embed
+
+
+def one(
+    settings: Settings,
+    system: str,
+    photos: Search,
+    strangers: Faces,
+    team: list[Recognizer],
+    read: dict[str, Reader],
+    protection: ImageProtection | None,
+) -> Iterator[Row]:
+    """Everything that is asked of one protection."""
+    cell = f"{system} / retrieval"
+    seed_everything(settings.seed, cell)
+    blank = Row(cell, system, "attack", "", "", None, seed=settings.seed)
+    if protection is None:
+        for judge, reader in read.items():
+            rows = searched(replace(blank, attack=judge), photos, reader, "nobody", None, None)
+            yield from stamped(rows, side="nobody", file="PNG")
+        return
+    try:
+        begun = time.perf_counter()
+        fitted = protection.fit(taught(photos.learn, strangers, protection), *team)
+        learning = time.perf_counter() - begun
+        begun = time.perf_counter()
+        probe, gallery = (masked(fitted, team[0], faces) for faces in (photos.probe, photos.gallery))
+        applying = time.perf_counter() - begun
+    except BautaError as error:
+        if isinstance(error, MissingError):
+            raise
+        yield replace(blank, metric="failed", note=str(error))
+        return
+    yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
+    if settings.show is not None:
+        settings.show(cell, probe, photos.probe)
+    for file, service in SERVICES.items():
+        sent = [x if service is None else service(x) for x in (probe, gallery)]
+        for judge, reader in read.items():
+            if judge in TEAM and service is not None:
+                continue
+            for side in SIDES:
+                rows = searched(replace(blank, attack=judge), photos, reader, side, *sent)
+                yield from stamped(rows, side=side, file=file)
+    yield from adaptive(replace(blank, cell=f"{system} / adaptive"), photos, read, fitted, team[0], probe)
+
+
+def taught(learn: Faces, strangers: Faces, protection: ImageProtection) -> Faces:
+    """What a protection learns from: masks of persons from their photos, cloaks with targets from strangers' too."""
+    if isinstance(protection, PersonalMask) and not isinstance(protection, ScatterMask):
+        return learn
+    assert learn.identity is not None
+    assert strangers.identity is not None
+    apart = strangers.identity + int(learn.identity.max()) + 1  # two data sets count their people from zero
+    return Faces(torch.cat([learn.images, strangers.images]), torch.cat([learn.identity, apart]))
+
+
+def masked(protection: ImageProtection, recognizer: Recognizer, faces: Faces) -> Images:
+    """The protected photos, as files hold them."""
+    pipeline = Pipeline(recognizer, protection)
+    with torch.no_grad():
+        return torch.cat([pipeline.images(batch) for batch in faces.batches(64)])
+
+
+def costs(blank: Row, photos: Search, probe: Images, learning: float, applying: float, number: int) -> Iterator[Row]:
+    """How visible it is on photos that it has not seen, and what it takes."""
+    who, viewer = photos.probe.identity, replace(blank, attack="a viewer")
+    ledger = Ledger(viewer, who)
+    clean = photos.probe.images
+    for metric in (SSIM, PSNR):
+        yield ledger.mean(metric.name, metric(probe, clean), "high")
+    yield ledger.mean("largest change, levels", (probe - clean).abs().amax((1, 2, 3)) * 255, "low")
+    assert who is not None
+    people = len(torch.unique(who))
+    yield replace(viewer, metric="seconds to learn a person", value=learning / people, n=people, private_when="")
+    yield replace(viewer, metric="seconds to apply", value=applying / number, n=number, private_when="")
+
+
+def adaptive(
+    blank: Row, photos: Search, read: dict[str, Reader], fitted: ImageProtection, recognizer: Recognizer, probe: Images
+) -> Iterator[Row]:
+    """Attackers who do something to the protected probes before they look for them among clean photos."""
+    who = photos.probe.identity
+    assert who is not None
+    cleaned: dict[str, Callable[[], Images]] = {
+        name: (lambda name=name: FILTERS[name](probe))  # type: ignore[misc]
+        for name in ("blur 1", "median 5 + stretch", "downsample 56 + stretch")
+    }
+    for attack in (Averaging(), Averaging(sigma=6.0), KnownPairs()):
+        # pairs of photos that he has: the first three that the mask was learned from
+        pairs = {}
+        if isinstance(attack, KnownPairs) and isinstance(fitted, PersonalMask):
+            known = first_of_each(photos.learn, 3)
+            after = masked(fitted, recognizer, known)
+            pairs = {int(p): (known.images[known.identity == p], after[known.identity == p]) for p in torch.unique(who)}
+        victim = Victim(
+            Pipeline(recognizer, fitted), attack.knowledge, held={"accounts": who, "reference pairs": pairs}
+        )
+        cleaned[repr(attack)] = lambda attack=attack, victim=victim: attack(probe, victim)  # type: ignore[misc]
+    if isinstance(fitted, PersonalMask):
+        with_key = torch.cat([fitted.remove(x.images, x) for x in replace_images(photos.probe, probe).batches(64)])
+        cleaned["the key"] = lambda: with_key
+        cleaned["another person's key"] = lambda: stranger_key(fitted, photos.probe, probe)
+    for name, pictures in cleaned.items():
+        found = pictures()
+        for judge in JUDGES:
+            rows = searched(replace(blank, attack=judge), photos, read[judge], "probe", found, None)
+            yield from stamped(rows, side="probe", cleaned=name)
+        yield from stamped(
+            [Ledger(replace(blank, attack="a viewer"), who).mean("SSIM", SSIM(found, photos.probe.images), "low")],
+            cleaned=name,
+        )
+
+
+def replace_images(faces: Faces, images: Images) -> Faces:
+    """The same people, other pixels."""
+    return replace(faces, images=images, source=())
+
+
+def stranger_key(fitted: PersonalMask, faces: Faces, probe: Images) -> Images:
+    """The pictures after each person's mask was taken for the next person's."""
+    assert faces.identity is not None
+    people = torch.unique(faces.identity).tolist()
+    after = dict(zip(people, [*people[1:], people[0]], strict=True))
+    wrong = torch.tensor([after[int(p)] for p in faces.identity])
+    return fitted.remove(probe, replace(faces, images=probe, identity=wrong, source=()))
