@@ -88,7 +88,7 @@ class MaskFile:
             raise BadFile(f"{path} is of a version that this bauta does not know; it reads version {VERSION}.")
         if mask.shape != (3, SIZE, SIZE) or person.ndim != 1 or not 1 <= len(person) <= WIDEST:
             raise BadFile(f"{path} holds a mask {tuple(mask.shape)} and a person {tuple(person.shape)}; no mask is so.")
-        if not (mask.abs() <= 1).all() or not abs(float(person.norm()) - 1) < 1e-3:
+        if mask.dtype != torch.float32 or not (mask.abs() <= 1).all() or not abs(float(person.norm()) - 1) < 1e-3:
             raise BadFile(f"{path} holds numbers that no mask or template has; learn or copy it again.")
         try:
             return cls(mask, person, _made(about))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -64,7 +65,7 @@ def every(image: Tensor, found: Sequence[Detection]) -> Sequence[Detection]:
 @torch.no_grad()
 def embedded(recognizer: Recognizer, faces: Sequence[Tensor]) -> Templates:
     """Aligned faces (3, 112, 112) -> (B, D) on the CPU."""
-    device = next(recognizer.parameters()).device
+    device = next(chain(recognizer.parameters(), recognizer.buffers())).device
     return recognizer.embed(torch.stack(list(faces)).to(device)).cpu()
 
 
@@ -88,7 +89,8 @@ def portraits(folder: Path, recognizer: Recognizer, threshold: float, detector: 
     files: list[str] = []
     digests: list[str] = []
     left_out: dict[str, str] = {}
-    for file in pictures_in([folder]):
+    pictures = pictures_in([folder])
+    for file in pictures:
         try:
             picture = read_picture(file.path)
             found = detector.detect(picture.image)
@@ -115,8 +117,8 @@ def portraits(folder: Path, recognizer: Recognizer, threshold: float, detector: 
             left_out[files[row]] = f"Its face is somebody else's (cosine {float(cosines.max()):.2f})."
     if len(rows) < 2:
         raise MissingData(
-            f"{folder} should hold at least two photos of one person, and {len(rows)} of {len(files) + len(left_out)} "
-            "would do; add photos, or look at those that are there."
+            f"{folder} should hold at least two photos of one person, and {len(rows)} of {len(pictures)} would "
+            "do; add photos, or look at those that are there."
         )
     images = torch.stack([faces[row][face] for row, face in zip(rows, kept, strict=True)])
     chosen = torch.stack([templates[row][face] for row, face in zip(rows, kept, strict=True)])

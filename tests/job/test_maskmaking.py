@@ -1,0 +1,160 @@
+"""Learning a mask file: what `fit` learns, kept epoch by epoch, and the same after any stop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import pictures
+
+from bauta.errors import BadFile, BautaError, UsageError
+from bauta.job.maskfile import MaskFile, Measured
+from bauta.job.maskmaking import MaskMaking, digests, same_recognizer, sheet
+from bauta.job.portraits import Portraits
+from bauta.protections.images.p3mask import P3Mask
+from bauta.protections.images.team import Team
+from bauta.recognizers import Recognizer
+from bauta.types import Faces
+
+
+class Stop(Exception):
+    """The power fails."""
+
+
+def stop_at(epoch: int) -> object:
+    """Hears of epochs, and stops in one."""
+
+    def told(row: Measured) -> None:
+        if row.epoch == epoch:
+            raise Stop
+
+    return told
+
+
+def hear(row: Measured) -> None:
+    """Hears of epochs."""
+
+
+@pytest.fixture(scope="module")
+def mine() -> Portraits:
+    """Five photos."""
+    person = torch.nn.functional.normalize(torch.ones(8), dim=0)
+    return Portraits(pictures(5, side=112), [f"{i:064x}" for i in range(5)], person, {})
+
+
+@pytest.fixture(scope="module")
+def team(network: Recognizer) -> Team:
+    """One recognizer."""
+    return Team(network)
+
+
+@pytest.fixture(scope="module")
+def p3() -> P3Mask:
+    """Three epochs in large steps."""
+    return P3Mask(epochs=3, step_size=0.01, batch_size=2, strength=0.8)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, mine: Portraits, team: Team, p3: P3Mask) -> MaskFile:
+    """What a run without a stop learns."""
+    return MaskMaking(p3, tmp_path_factory.mktemp("whole") / "a.mask").run(mine, team, hear)
+
+
+def test_it_is_what_fit_learns(
+    tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask, whole: MaskFile, network: Recognizer
+) -> None:
+    heard: list[Measured] = []
+    made = MaskMaking(p3, tmp_path / "a.mask", tmp_path / "epochs").run(mine, team, heard.append)
+    fitted = p3.fit(Faces(mine.images, torch.zeros(5, dtype=torch.long)), network)
+    assert torch.equal(made.mask, fitted.masks_[0])
+    assert torch.equal(made.mask, whole.mask)
+    loaded = MaskFile.load(tmp_path / "a.mask")
+    assert torch.equal(loaded.mask, made.mask)
+    assert loaded.made.history == heard
+    assert [row.epoch for row in heard] == [1, 2, 3]
+    assert heard[-1].angle > heard[0].angle
+    assert (loaded.made.protection, loaded.made.photos, loaded.made.strength) == (repr(p3), 5, 0.8)
+    assert loaded.made.team == {"mine": ""}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mask", "epochs"]
+    kept = sorted((tmp_path / "epochs").iterdir())
+    assert [p.name for p in kept] == [f"epoch_00{i}.{end}" for i in (1, 2, 3) for end in ("mask", "png")]
+    assert {p.stat().st_mode & 0o777 for p in [*kept, tmp_path / "a.mask"]} == {0o600}
+    assert torch.equal(MaskFile.load(kept[-2]).mask, made.mask)
+    first = MaskFile.load(kept[0])
+    assert len(first.made.history) == 1
+    assert not torch.equal(first.mask, made.mask)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_after_a_stop_it_is_that_of_a_whole_run_bit_for_bit(
+    tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask, whole: MaskFile, epoch: int
+) -> None:
+    making = MaskMaking(p3, tmp_path / "a.mask")
+    umask = os.umask(0)
+    try:
+        with pytest.raises(Stop):
+            making.run(mine, team, stop_at(epoch))  # type: ignore[arg-type]
+    finally:
+        os.umask(umask)
+    assert [p.name for p in tmp_path.iterdir()] == [".a.mask.part"]
+    assert making.part.stat().st_mode & 0o777 == 0o600
+    heard: list[Measured] = []
+    made = making.run(mine, team, heard.append)
+    assert torch.equal(made.mask, whole.mask)
+    assert made.made == whole.made
+    assert [row.epoch for row in heard] == list(range(epoch + 1, 4))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mask"]
+
+
+def test_another_run_does_not_go_on_there(tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask) -> None:
+    making = MaskMaking(p3, tmp_path / "a.mask")
+    with pytest.raises(Stop):
+        making.run(mine, team, stop_at(1))  # type: ignore[arg-type]
+    other = Portraits(mine.images[:4], mine.digests[:4], mine.person, {})
+    before = making.part.read_bytes()
+    for again, photos in ((P3Mask(epochs=4, batch_size=2), mine), (p3, other)):
+        with pytest.raises(UsageError, match="other settings or photos was begun") as error:
+            MaskMaking(again, making.out).run(photos, team, hear)
+        assert "\n" not in str(error.value)
+    assert making.part.read_bytes() == before
+    making.part.write_bytes(before[:-3])
+    with pytest.raises(BadFile, match="delete it to begin anew"):
+        making.run(mine, team, hear)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BautaError, match="cannot be written"):
+        MaskMaking(p3, tmp_path / "file" / "a.mask").run(mine, team, hear)
+
+
+def test_a_sheet_shows_the_face_what_is_added_and_both(tmp_path: Path, whole: MaskFile) -> None:
+    face = pictures(1, side=112)[0]
+    shown = sheet(face, whole.mask, [0.5, 1.0])
+    assert shown.shape == (3, 2 * 112 + 4, 3 * 112 + 2 * 4)
+    assert torch.equal(shown[:, :112, :112], face)
+    assert torch.equal(shown[:, 116:, 232:], (face + whole.mask).clamp(0, 1))
+    assert torch.equal(shown[:, :112, 232:], (face + 0.5 * whole.mask).clamp(0, 1))
+    added = shown[:, 116:, 116:228] - 0.5
+    assert float(added.abs().max()) == pytest.approx(0.5)
+    assert torch.allclose(added / added.abs().max(), whole.mask / whole.mask.abs().max(), atol=1e-6)
+    assert torch.allclose(shown[:, :112, 116:228] - 0.5, added / 2, atol=1e-6)
+
+
+def test_other_weights_under_the_same_name_are_said(whole: MaskFile, network: Recognizer) -> None:
+    same_recognizer(whole, network)
+    team = {**digests([network]), "mine": "ab" * 32}
+    other = MaskFile(whole.mask, whole.person, type(whole.made)("P3Mask()", team, 2, 1.0))
+    with pytest.raises(BautaError, match="not those that the mask was learned with"):
+        same_recognizer(other, network)
+
+
+@pytest.mark.mirror
+def test_the_digests_of_published_weights_are_their_records(mirror: Path) -> None:
+    from bauta import zoo
+    from bauta.recognizers import load
+
+    name = "mobilefacenet-casia"
+    assert digests([load(name)]) == {name: zoo.weights(name).files[0].sha256}
