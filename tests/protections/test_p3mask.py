@@ -155,11 +155,11 @@ def test_it_says_who_has_no_mask() -> None:
 
 
 def test_the_face_area_is_a_cosine_window() -> None:
-    area = face_area(28, 56)[0]
-    assert area.shape == (28, 56)
-    assert area[14, 28] == 1
+    area = face_area(56, 112)[0]
+    assert area.shape == (56, 112)
+    assert area[28, 56] == 1
     assert area[0].max() == 0
-    assert area[1, 28] == pytest.approx(0.5 - 0.5 * math.cos(math.pi / 2))
+    assert area[1, 56] == pytest.approx(0.5 - 0.5 * math.cos(math.pi / 2))
     assert torch.equal(area, area.flip(0))
 
 
