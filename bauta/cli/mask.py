@@ -29,7 +29,6 @@ Out = Annotated[Path, typer.Option("--out", help="Where the PNG files go.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The files are aligned 112 x 112 faces already.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace pictures that lie there.")]
 Which = Annotated[str, typer.Option("--face", help="match (the mask's owner), largest or all.")]
-say = sys.stdout.write
 
 
 @app.command()
@@ -64,6 +63,7 @@ def learn(
             f"{out} is there already, and a mask whose file is lost cannot be taken off; choose another name, or say "
             "--overwrite."
         )
+    protection = P3Mask(epochs=epochs, epsilon=epsilon / 255, budget=budget, strength=strength, seed=seed)
     place = chosen_device(device)
     members = [load(name).to(place) for name in dict.fromkeys(team or TEAM)]
     first = members[0]
@@ -72,8 +72,9 @@ def learn(
         sys.stderr.write(f"left out: {file}: {why}\n")
     if len(found.images) < FEW:
         sys.stderr.write(f"Only {len(found.images)} photos: the mask will serve new photos worse than one of 20.\n")
-    protection = P3Mask(epochs=epochs, epsilon=epsilon / 255, budget=budget, strength=strength, seed=seed)
     making = MaskMaking(protection, out, keep)
+    if making.part.exists():
+        sys.stderr.write("Going on where a run before was stopped.\n")
     say(f"{len(found.images)} photos, against {', '.join(m.name for m in members)}\n{HEAD}{'seconds':>9}\n")
     started = time.perf_counter()
 
@@ -81,7 +82,6 @@ def learn(
         nonlocal started
         now = time.perf_counter()
         say(f"{line(row)}{now - started:9.1f}\n")
-        sys.stdout.flush()
         started = now
 
     making.run(found, Team(*members).to(place), told)
@@ -161,6 +161,12 @@ def show(
         say(f"{out}: original, mask magnified, protected; a row for strength {', '.join(map(str, strengths))}.\n")
 
 
+def say(text: str) -> None:
+    """On standard output, at once, so that what follows a pipe sees an epoch when it is over."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 HEAD = f"{'epoch':>5}{'loss':>9}{'angle':>8}{'DSSIM':>8}{'SSIM':>8}"
 
 
@@ -220,7 +226,6 @@ def told(done: Done, what: str) -> None:
         return
     times = ", ".join(f"{name} {1e3 * s:.0f}" for name, s in done.seconds.items() if name != "adding")
     say(f"{done.output}: {what} ({times} ms)\n")
-    sys.stdout.flush()
 
 
 def report(done: list[Done], verb: str) -> bool:

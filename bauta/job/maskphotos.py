@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from bauta.errors import BadFile, BautaError, UsageError
@@ -121,8 +122,10 @@ class Masking(Changing):
             raise BadFile("None of its faces is the mask's owner's; if one is, choose it with --face largest.")
         places = [Place.of(face.landmarks) for face in chosen]
         with Stopwatch(seconds, "adding"):
-            photo = paste(photo, self.strength * self.mask.mask, *places)
-        return photo, [Carried(place, self.strength, float("nan")) for place in places]
+            result = paste(photo, self.strength * self.mask.mask, *places)
+        if torch.equal(result, photo):
+            raise BadFile("The mask is too weak to change an 8-bit picture; learn more epochs, or raise --strength.")
+        return result, [Carried(place, self.strength, float("nan")) for place in places]
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,13 @@ def test_nothing_is_written_over_unless_it_is_said(photos: Path, tmp_path: Path)
         jobs[0](tmp_path / "file", True).run(names, quiet)
 
 
+def test_a_mask_too_weak_for_a_file_protects_nobody_and_says_so(photos: Path, tmp_path: Path) -> None:
+    weak = Masking(key(0), tmp_path / "on", Sides(), strength=0.02, choose=every)
+    done = weak.run(pictures_in([photos / "a.png"]), quiet)
+    assert "too weak to change an 8-bit picture" in done[0].error
+    assert not (tmp_path / "on").exists()
+
+
 class Nobody:
     """Finds no face."""
 
