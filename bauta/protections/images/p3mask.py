@@ -132,15 +132,15 @@ class P3Mask(PersonalMask):
                 original = images[rows]
                 effect = (original + mask).clamp(0, 1) - original
                 masked = (original + resampled(effect, self.boxed)).clamp(0, 1)
-                away = angles(team(self.looked_at(masked, draws)), [g[rows] for g in goals]).mean()
-                dssim = ((1 - structural_similarity(original, masked)) / 2).mean()
-                loss = self.loss(away, dssim, weight)
+                away = angles(team(self.looked_at(masked, draws)), [g[rows] for g in goals])
+                dssim = (1 - structural_similarity(original, masked)) / 2
+                loss = self.loss(away, dssim, weight).mean()
                 (gradient,) = torch.autograd.grad(loss, mask)
                 with torch.no_grad():
                     moved = mask - self.step_size * self.direction(gradient, memory)
                     mask = moved.minimum(bound).maximum(-bound)
-                weight = self.weighed(weight, float(dssim.detach()))
-                seen.append(torch.stack([loss, away, dssim]).detach())
+                weight = self.weighed(weight, float(dssim.detach().mean()))
+                seen.append(torch.stack([loss, away.mean(), dssim.mean()]).detach())
             means = torch.stack(seen).mean(0).tolist()
             yield Epoch(number, mask.detach(), weight, memory.clone(), draws.get_state(), *means)
 
@@ -153,7 +153,7 @@ class P3Mask(PersonalMask):
         return masked
 
     def loss(self, away: Tensor, dssim: Tensor, weight: float) -> Tensor:
-        """What is minimized."""
+        """What is minimized, (B,) of each photo."""
         return weight * (dssim - self.budget).clamp_min(0) - away
 
     def direction(self, gradient: Tensor, memory: Tensor) -> Tensor:
