@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import torch
 from torch import Tensor
@@ -117,11 +118,20 @@ def opened(data: str, people: int, quick: bool, seed: int) -> tuple[Search, Face
     _, place, count = torch.unique(lfw.identity, return_inverse=True, return_counts=True)
     few = (count < LEAST)[place].nonzero().flatten()
     few = few[torch.randperm(len(few), generator=torch.Generator().manual_seed(seed))]
+    if data != "lfw":  # the same celebrity may be in both sets, and a stranger in neither
+        known = set(folders(faces))
+        names = folders(lfw[few])
+        few = few[torch.tensor([name not in known for name in names])]
     strangers, rows = lfw[few[:STRANGERS]], few[STRANGERS : STRANGERS + (300 if quick else CROWD)]
     assert strangers.identity is not None
     crowd = lfw[rows[~torch.isin(lfw.identity[rows], strangers.identity)]]
     made = search(faces, people, LEAST, crowd, seed, most=MOST)
     return replace(made, learn=first_of_each(made.learn, PHOTOS)), strangers
+
+
+def folders(faces: Faces) -> list[str]:
+    """Each photo's folder, which is its person's name in both sets."""
+    return [PurePosixPath(source.file).parent.name for source in faces.source]
 
 
 def first_of_each(faces: Faces, number: int) -> Faces:
