@@ -98,7 +98,7 @@ def chameleon(settings: Settings, quick: bool) -> Iterator[Row]:
         read: dict[str, Reader] = {}
         for name, protection in {"none": None, **protections(data, settings.seed, quick)}.items():
             system = f"{data} / {name}"
-            cells = {f"{system} / retrieval", f"{system} / adaptive"}
+            cells = {f"{system} / retrieval"} | ({f"{system} / adaptive"} if protection is not None else set())
             if cells <= settings.done:
                 continue
             if not read:
@@ -176,23 +176,28 @@ def one(
         begun = time.perf_counter()
         probe, gallery = (masked(fitted, team[0], faces) for faces in (photos.probe, photos.gallery))
         applying = time.perf_counter() - begun
+        yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
+        if settings.show is not None:
+            settings.show(cell, probe, photos.probe)
+        yield from sent(blank, photos, read, probe, gallery)
+        blank = replace(blank, cell=f"{system} / adaptive")
+        yield from adaptive(blank, photos, read, fitted, team[0], probe)
     except BautaError as error:
         if isinstance(error, MissingError):
             raise
         yield replace(blank, metric="failed", note=str(error))
-        return
-    yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
-    if settings.show is not None:
-        settings.show(cell, probe, photos.probe)
+
+
+def sent(blank: Row, photos: Search, read: dict[str, Reader], probe: Images, gallery: Images) -> Iterator[Row]:
+    """Who is found, by side, after what services do to files; the team reads the files as they were written."""
     for file, service in SERVICES.items():
-        sent = [x if service is None else service(x) for x in (probe, gallery)]
+        files = [x if service is None else service(x) for x in (probe, gallery)]
         for judge, reader in read.items():
             if judge in TEAM and service is not None:
                 continue
             for side in SIDES:
-                rows = searched(replace(blank, attack=judge), photos, reader, side, *sent)
+                rows = searched(replace(blank, attack=judge), photos, reader, side, *files)
                 yield from stamped(rows, side=side, file=file)
-    yield from adaptive(replace(blank, cell=f"{system} / adaptive"), photos, read, fitted, team[0], probe)
 
 
 def taught(learn: Faces, strangers: Faces, protection: ImageProtection) -> Faces:
