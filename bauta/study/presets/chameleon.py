@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import torch
 from torch import Tensor
 
-from bauta.attacks import FILTERS, Averaging, KnownPairs, Victim
+from bauta.attacks import FILTERS, Averaging, KnownPairs, Reconstruction, Victim
 from bauta.errors import BautaError, MissingError
 from bauta.faces import load_dataset
 from bauta.metrics import PSNR, SSIM
@@ -241,16 +241,18 @@ def adaptive(
         name: (lambda name=name: FILTERS[name](probe))  # type: ignore[misc]
         for name in ("blur 1", "median 5 + stretch", "downsample 56 + stretch")
     }
-    for attack in (Averaging(), Averaging(sigma=6.0), KnownPairs()):
+    held: dict[str, object] = {"accounts": who}
+    attacks: list[Reconstruction] = [Averaging(), Averaging(sigma=6.0)]
+    if isinstance(fitted, PersonalMask):  # a cloak is made anew for each photo: no mask to learn
         # pairs of photos that he has: the first three that the mask was learned from
-        pairs = {}
-        if isinstance(attack, KnownPairs) and isinstance(fitted, PersonalMask):
-            known = first_of_each(photos.learn, 3)
-            after = masked(fitted, recognizer, known)
-            pairs = {int(p): (known.images[known.identity == p], after[known.identity == p]) for p in torch.unique(who)}
-        victim = Victim(
-            Pipeline(recognizer, fitted), attack.knowledge, held={"accounts": who, "reference pairs": pairs}
-        )
+        known = first_of_each(photos.learn, 3)
+        after = masked(fitted, recognizer, known)
+        held["reference pairs"] = {
+            int(p): (known.images[known.identity == p], after[known.identity == p]) for p in torch.unique(who)
+        }
+        attacks.append(KnownPairs())
+    for attack in attacks:
+        victim = Victim(Pipeline(recognizer, fitted), attack.knowledge, held=held)
         cleaned[repr(attack)] = lambda attack=attack, victim=victim: attack(probe, victim)  # type: ignore[misc]
     if isinstance(fitted, PersonalMask):
         with_key = torch.cat([fitted.remove(x.images, x) for x in replace_images(photos.probe, probe).batches(64)])
