@@ -17,6 +17,7 @@ from bauta.types import Faces, Images, Templates
 
 SIDES = ("probe", "gallery", "both")
 LEARN, PROBE = 0.7, 0.1  # of a person's photos, as published; the rest is the gallery
+FEWEST = 9  # photos of a person, so that each part has one
 CROWD = " in a crowd"
 
 
@@ -43,8 +44,10 @@ def search(faces: Faces, people: int, least: int, crowd: Faces, seed: int, most:
     """The first `people` of those who have at least `least` photos; each one's photos by a draw of the seed, 70 percent
     to learn from, 10 to look for, the rest as gallery, at most `most` of each.
 
-    Raises `UsageError` where there are not so many people.
+    Raises `UsageError` where there are not so many people, or `least` is too few for three parts.
     """
+    if least < FEWEST:
+        raise UsageError(f"A person's photos make three parts, so least must be at least {FEWEST}; got {least}.")
     if faces.identity is None:
         raise UsageError("A search must know who is who; give faces with identity.")
     who, count = torch.unique(faces.identity, return_counts=True)
@@ -83,8 +86,14 @@ def searched(
     """Rank-1, rank-5 and TAR of everybody's photos, one person protected at a time, as somebody is among others.
 
     side: who is protected, one of `SIDES`, or "nobody". probe, gallery: the protected photos, where they are needed.
-    Rates are means over people, with intervals from resampling people; beside them the worst person's.
+    Rates are means over people, with intervals from resampling people; beside them the worst person's. Raises
+    `UsageError` for another side, or one whose protected photos are missing.
     """
+    if side not in (*SIDES, "nobody"):
+        raise UsageError(f"side must be one of {', '.join(SIDES)} or nobody; got {side!r}.")
+    for part, pictures in (("probe", probe), ("gallery", gallery)):
+        if side in (part, "both") and pictures is None:
+            raise UsageError(f"With side {side!r} the protected photos of the {part} are needed; give {part}=.")
     who, theirs = photos.probe.identity, photos.gallery.identity
     assert who is not None
     assert theirs is not None
