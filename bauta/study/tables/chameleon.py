@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bauta.metrics.base import Interval
+from bauta.metrics.base import Interval, wilson
 from bauta.study.found import Found, interval
 from bauta.study.published import CHAMELEON_RECALL, PROTEGO_UNPROTECTED
 from bauta.study.records import Row
@@ -38,7 +38,7 @@ class Numbers:
                 name: str(row.settings.get(name, "")) for name in ("data", "protection", "side", "file", "cleaned")
             }
             key = Key(facts["data"], facts["protection"], facts["side"], facts["cleaned"] or facts["file"])
-            self.numbers[key, row.attack, row.metric] = interval(row)
+            self.numbers[key, row.attack, row.metric] = spread(row)
             self.lines[key.data, key.protection] = None
             if facts["cleaned"]:
                 self.treatments[facts["cleaned"]] = None
@@ -55,6 +55,12 @@ class Numbers:
         """What happened to pictures on their way, in order."""
         found = {str(row.settings["file"]): None for row in self.rows if "file" in row.settings}
         return list(found)
+
+
+def spread(row: Row) -> Interval | None:
+    """A row's number. Where everybody's rate is 0, or 1, draws are all equal: only their number says how sure this is."""
+    rate = row.metric.startswith(("rank-", "TAR@"))
+    return wilson(round(row.value * row.n), row.n) if rate and row.value in (0, 1) and row.n else interval(row)
 
 
 def chameleon_tables(rows: Iterable[Row]) -> list[Table]:
