@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -168,6 +168,9 @@ def one(
         for judge, reader in read.items():
             rows = searched(replace(blank, attack=judge), photos, reader, "nobody", None, None)
             yield from stamped(rows, side="nobody", file="PNG")
+        # a service may hide people by itself: clean files go the same way
+        services = {file: service for file, service in SERVICES.items() if service is not None}
+        yield from sent(blank, photos, read, photos.probe.images, photos.gallery.images, services)
         return
     try:
         begun = time.perf_counter()
@@ -179,7 +182,7 @@ def one(
         yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
         if settings.show is not None:
             settings.show(cell, probe, photos.probe)
-        yield from sent(blank, photos, read, probe, gallery)
+        yield from sent(blank, photos, read, probe, gallery, SERVICES)
         blank = replace(blank, cell=f"{system} / adaptive")
         yield from adaptive(blank, photos, read, fitted, team[0], probe)
     except BautaError as error:
@@ -188,9 +191,16 @@ def one(
         yield replace(blank, metric="failed", note=str(error))
 
 
-def sent(blank: Row, photos: Search, read: dict[str, Reader], probe: Images, gallery: Images) -> Iterator[Row]:
+def sent(
+    blank: Row,
+    photos: Search,
+    read: dict[str, Reader],
+    probe: Images,
+    gallery: Images,
+    services: Mapping[str, ImageProtection | None],
+) -> Iterator[Row]:
     """Who is found, by side, after what services do to files; the team reads the files as they were written."""
-    for file, service in SERVICES.items():
+    for file, service in services.items():
         files = [x if service is None else service(x) for x in (probe, gallery)]
         for judge, reader in read.items():
             if judge in TEAM and service is not None:

@@ -46,9 +46,9 @@ class Numbers:
                 self.readers[row.attack] = None
 
     def get(self, data: str, protection: str, side: str, after: str, reader: str, metric: str) -> Interval | None:
-        """A number; that of the clean photos where nobody is protected."""
-        if protection == NOBODY:
-            side, after = "nobody", "PNG"
+        """A number; where nobody is protected, one for all sides, as long as no service had the files of one."""
+        if protection == NOBODY and after == "PNG":
+            side = "nobody"
         return self.numbers.get((Key(data, protection, side, after), reader, metric))
 
     def files(self) -> list[str]:
@@ -58,7 +58,7 @@ class Numbers:
 
 
 def spread(row: Row) -> Interval | None:
-    """A row's number. Where everybody's rate is 0, or 1, draws are all equal: only their number says how sure this is."""
+    """A row's number. Where everybody's rate is 0, or 1, all draws are equal: only their number says how sure it is."""
     rate = row.metric.startswith(("rank-", "TAR@"))
     return wilson(round(row.value * row.n), row.n) if rate and row.value in (0, 1) and row.n else interval(row)
 
@@ -107,7 +107,8 @@ def chameleon_tables(rows: Iterable[Row]) -> list[Table]:
         Table(
             "files",
             "Rank-1 in a crowd after what services do to files",
-            "Percent; all recognizers outside of the team, the highest counts. PNG is the file as it was written.",
+            "Percent; all recognizers outside of the team, the highest counts. PNG is the file as it was written. "
+            "Files of who is not protected go the same way.",
             [after_files(numbers, line, side, judges) for line in numbers.lines for side in ("probe", "both")],
         ),
         Table(
