@@ -20,8 +20,8 @@ class PersonalMask(ImageProtection):
     """Base of masks: a subclass says how one is learned (`learn`) from the photos of one person.
 
     `fit(faces, recognizer, ...)` learns a mask for each identity in `faces` against the team of recognizers; `forward`
-    adds to each picture the mask of its person, times `strength`, and clips. `remove` subtracts it again, which loses
-    only what clipping took.
+    adds to each picture the mask of its person, times `strength`, and clips. A gray picture gets the mask's average over
+    the channels and stays gray. `remove` subtracts what was added, which loses only what clipping took.
 
     The mask is the key. `rekeyed` stands for somebody who knows the method and not the masks: he learns masks of his
     own, from whatever pictures he brings, of each person among them.
@@ -69,7 +69,8 @@ class PersonalMask(ImageProtection):
         masks = torch.stack([self.masks_[person] for person in rows]).to(x) if rows else torch.zeros_like(x)
         if masks.shape != x.shape:
             raise ShapeError(f"The masks are for pictures {tuple(masks.shape[1:])}, got {tuple(x.shape[1:])}.")
-        return self.strength * masks
+        colorless = (x[:, :1] == x).flatten(1).all(1)[:, None, None, None]
+        return self.strength * torch.where(colorless, masks.mean(1, keepdim=True), masks)
 
     def rekeyed(self, seed: int) -> Self:
         """The method with masks of somebody else's making."""

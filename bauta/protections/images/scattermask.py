@@ -111,6 +111,7 @@ class ScatterMask(TransferMask):
         ]
         strangers = [center[chosen] for center in self.pool_.centers]
         bound = self.strength * self.epsilon * face_area(*x.shape[-2:]).to(x)
+        colorless = (x[:, :1] == x).flatten(1).all(1)[:, None, None, None]  # gray photos stay gray
         memory, weight = torch.zeros_like(x), torch.ones(len(x)).to(x)
         for step in range(self.steps):
             change = change.detach().requires_grad_(True)
@@ -120,6 +121,7 @@ class ScatterMask(TransferMask):
             dssim = (1 - structural_similarity(x, masked)) / 2
             (gradient,) = torch.autograd.grad((weight * dssim / self.budget - away).sum(), change)
             with torch.no_grad():
+                gradient = torch.where(colorless, gradient.mean(1, keepdim=True), gradient)
                 memory = MEMORY * memory + gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
                 size = 2 * self.step_size * (0.55 + 0.45 * math.cos(math.pi * step / self.steps))
                 change = (change - size * memory.sign()).minimum(bound).maximum(-bound)

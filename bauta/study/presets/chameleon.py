@@ -43,7 +43,7 @@ from bauta.types import Faces, Images
 
 TEAM = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m")
 JUDGES = ("mobilefacenet-y1-ms1m", "mobileface-v3")
-DATA = {"lfw": 12, "celeb12": 12}  # data set -> of how many people who have at least `LEAST` photos
+DATA = {"celeb12": 12, "lfw": 12}  # data set -> of how many people who have at least `LEAST` photos
 LEAST, PHOTOS, CROWD, STRANGERS = 20, 21, 3000, 40
 MOST = 10  # probes of a person
 
@@ -249,7 +249,7 @@ def adaptive(
     assert who is not None
     cleaned: dict[str, Callable[[], Images]] = {
         name: (lambda name=name: FILTERS[name](probe))  # type: ignore[misc]
-        for name in ("blur 1", "median 5 + stretch", "downsample 56 + stretch")
+        for name in ("blur 1", "gray + stretch", "median 5 + stretch", "downsample 56 + stretch")
     }
     held: dict[str, object] = {"accounts": who}
     attacks: list[Reconstruction] = [Averaging(), Averaging(sigma=6.0)]
