@@ -20,8 +20,8 @@ class PersonalMask(ImageProtection):
     """Base of masks: a subclass says how one is learned (`learn`) from the photos of one person.
 
     `fit(faces, recognizer, ...)` learns a mask for each identity in `faces` against the team of recognizers; `forward`
-    adds to each picture the mask of its person, times `strength`, and clips. A gray picture gets the mask's average over
-    the channels and stays gray. `remove` subtracts what was added, which loses only what clipping took.
+    adds to each picture the mask of its person, times `strength`, and clips. A gray picture gets the mask's average
+    over the channels and stays gray. `remove` subtracts what was added, which loses only what clipping took.
 
     The mask is the key. `rekeyed` stands for somebody who knows the method and not the masks: he learns masks of his
     own, from whatever pictures he brings, of each person among them.
