@@ -71,7 +71,7 @@ def main() -> int:
         photo = read_image(folder / "photo.png")
         found = detector.detect(photo)
         person = embedded(recognizer, [align(photo, found[0].landmarks)])[0]
-        key = MaskFile(mask, person, Made("noise", {NAME: ""}, 1, 1.0))
+        key = MaskFile(mask[None], person, Made("noise", {NAME: ""}, 1, 1.0))
         owner = Owner(recognizer, person, zoo.threshold(NAME) or 0.3)
         jobs = {
             "apply, its owner": Masking(key, folder / "one", detector, True, choose=owner),

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from bauta.job.maskphotos import Done
     from bauta.job.portraits import Choose
 
-app = typer.Typer(no_args_is_help=True, help="Personal masks (P3-Mask): learn, apply, remove, show.")
+app = typer.Typer(no_args_is_help=True, help="Personal masks: learn, apply, remove, show.")
 
 TEAM = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m")
 FEW = 8  # photos
+ALIKE = 0.3  # cosine of two masks above which averaging finds what they share
 
 Key = Annotated[Path, typer.Argument(help="A mask file.")]
 Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of them.")]
@@ -36,6 +37,16 @@ def learn(
     folder: Annotated[Path, typer.Argument(help="Photos of one person, 20 or so.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The mask file to be written.")],
     team: Annotated[list[str] | None, typer.Option("--team", help="A recognizer to mislead (repeat).")] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="TransferMask (holds for recognizers outside of the team) or P3Mask (as published by Chow et al.).",
+        ),
+    ] = "TransferMask",
+    variants: Annotated[
+        int, typer.Option("--variants", min=1, max=16, help="Learn so many masks; a photo gets one of them.")
+    ] = 1,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 50,
     epsilon: Annotated[float, typer.Option("--epsilon", help="The most a pixel changes, of 255.")] = 16,
     budget: Annotated[float, typer.Option("--budget", help="DSSIM that costs nothing.")] = 0.03,
@@ -56,14 +67,19 @@ def learn(
     from bauta.job.portraits import portraits
     from bauta.protections.images.p3mask import P3Mask
     from bauta.protections.images.team import Team
+    from bauta.protections.images.transfermask import TransferMask
     from bauta.recognizers import load
+
+    methods = {"TransferMask": TransferMask, "P3Mask": P3Mask}
+    if method not in methods:
+        raise UsageError(f"--method {method} says nothing; there are {' and '.join(methods)}.")
 
     if out.exists() and not overwrite:
         raise UsageError(
             f"{out} is there already, and a mask whose file is lost cannot be taken off; choose another name, or say "
             "--overwrite."
         )
-    protection = P3Mask(epochs=epochs, epsilon=epsilon / 255, budget=budget, strength=strength, seed=seed)
+    protection = methods[method](epochs=epochs, epsilon=epsilon / 255, budget=budget, strength=strength, seed=seed)
     place = chosen_device(device)
     members = [load(name).to(place) for name in dict.fromkeys(team or TEAM)]
     first = members[0]
@@ -72,7 +88,7 @@ def learn(
         sys.stderr.write(f"left out: {file}: {why}\n")
     if len(found.images) < FEW:
         sys.stderr.write(f"Only {len(found.images)} photos: the mask will serve new photos worse than one of 20.\n")
-    making = MaskMaking(protection, out, keep)
+    making = MaskMaking(protection, out, keep, variants)
     if making.part.exists():
         sys.stderr.write("Going on where a run before was stopped.\n")
     say(f"{len(found.images)} photos, against {', '.join(m.name for m in members)}\n{HEAD}{'seconds':>9}\n")
@@ -81,10 +97,14 @@ def learn(
     def told(row: Measured) -> None:
         nonlocal started
         now = time.perf_counter()
+        if variants > 1 and row.epoch == 1:
+            say(f"mask {row.variant} of {variants}\n")
         say(f"{line(row)}{now - started:9.1f}\n")
         started = now
 
-    making.run(found, Team(*members).to(place), told)
+    mask = making.run(found, Team(*members).to(place), told)
+    if variants > 1:
+        say(f"{likeness(mask)}\n")
     say(f"{out} is written. Keep it to yourself: it takes the mask off, and shows how to.\n")
 
 
@@ -106,7 +126,7 @@ def apply(
     mask = MaskFile.load(key)
     added = mask.made.strength if strength is None else strength
     masking = Masking(mask, out, finder(aligned), overwrite, added, choose=chooser(face, mask))
-    if not report(masking.run(pictures_in(photos), masked), "adding"):
+    if not report(masking.run(pictures_in(photos), lambda done: masked(done, len(mask.masks))), "adding"):
         raise typer.Exit(1)
 
 
@@ -124,8 +144,9 @@ def remove(
     from bauta.job.maskphotos import Unmasking
     from bauta.job.portraits import pictures_in
 
-    unmasking = Unmasking(MaskFile.load(key), out, finder(aligned), overwrite, strength)
-    if not report(unmasking.run(pictures_in(photos), unmasked), "subtracting"):
+    mask = MaskFile.load(key)
+    unmasking = Unmasking(mask, out, finder(aligned), overwrite, strength)
+    if not report(unmasking.run(pictures_in(photos), lambda done: unmasked(done, len(mask.masks))), "subtracting"):
         raise typer.Exit(1)
 
 
@@ -150,15 +171,27 @@ def show(
     say(f"{made.protection}\nlearned from {made.photos} photos against\n")
     for name, digest in made.team.items():
         say(f"  {name} {digest[:12]}\n")
-    say(f"largest change {float(mask.mask.abs().max()) * 255:.1f}/255, strength {made.strength:g}\n{HEAD}\n")
+    largest_change = float(mask.masks.abs().max()) * 255
+    say(f"largest change {largest_change:.1f}/255, strength {made.strength:g}\n")
+    if len(mask.masks) > 1:
+        say(f"{likeness(mask)}\n")
+    say(f"{HEAD}\n")
     for row in made.history:
+        if len(mask.masks) > 1 and row.epoch == 1:
+            say(f"mask {row.variant} of {len(mask.masks)}\n")
         say(f"{line(row)}\n")
     if out is not None and photo is not None:
         detector = finder(aligned)
         choose = largest if aligned else chooser("match", mask)
         strengths = (0.25, 0.5, 0.75, 1.0)
-        write_private(out, encode_png(sheet(face_of(read_image(photo), detector, choose), mask.mask, strengths)))
+        write_private(out, encode_png(sheet(face_of(read_image(photo), detector, choose), mask.masks[0], strengths)))
         say(f"{out}: original, mask magnified, protected; a row for strength {', '.join(map(str, strengths))}.\n")
+
+
+def likeness(mask: MaskFile) -> str:
+    """How far the masks of a file are from each other."""
+    said = f"{len(mask.masks)} masks, cosine of the two most alike {mask.alike:.2f}"
+    return said if mask.alike < ALIKE else f"{said}: averaging finds what they share; learn more epochs"
 
 
 def say(text: str) -> None:
@@ -209,14 +242,18 @@ def chooser(face: str, mask: MaskFile) -> Choose:
     return largest if face == "largest" else every
 
 
-def masked(done: Done) -> None:
+def masked(done: Done, variants: int) -> None:
     """A line a photo."""
-    told(done, f"{done.seconds.get('adding', 0) * 1e3:.1f} ms to add the mask to {done.faces} faces")
+    which = f"mask {done.found[0].variant} of {variants}" if variants > 1 and done.found else "the mask"
+    told(done, f"{done.seconds.get('adding', 0) * 1e3:.1f} ms to add {which} to {done.faces} faces")
 
 
-def unmasked(done: Done) -> None:
+def unmasked(done: Done, variants: int) -> None:
     """A line a photo."""
-    told(done, "; ".join(f"z = {face.z:.1f}, strength about {face.strength:.2f}" for face in done.found))
+    said = [f"z = {face.z:.1f}, strength about {face.strength:.2f}" for face in done.found]
+    if variants > 1:
+        said = [f"mask {face.variant} of {variants}, {text}" for face, text in zip(done.found, said, strict=True)]
+    told(done, "; ".join(said))
 
 
 def told(done: Done, what: str) -> None:

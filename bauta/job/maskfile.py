@@ -1,4 +1,4 @@
-"""The `.mask` file: a person's mask, which is a key, with what its owner needs to know of it.
+"""The `.mask` file: a person's masks, which are a key, with what their owner needs to know of them.
 
 Whoever has the file can take the mask off every photo that carries it, and whoever has the person's template can look
 for the person: the file is written with mode 0600, and nothing in a protected photo names it. It is a safetensors file
@@ -8,6 +8,7 @@ it is long.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,9 @@ from bauta.errors import BadFile, BautaError, MissingData
 from bauta.faces.align import SIZE
 from bauta.zoo.cache import write_whole
 
-VERSION = 1
-LONGEST = 1 << 21  # bytes of a file
+VERSION = 2
+MOST = 16  # masks in a file
+LONGEST = 1 << 22  # bytes of a file
 HEADER = 1 << 18  # bytes of its header: some thousand epochs
 WIDEST = 4096  # numbers of a template
 
@@ -33,12 +35,13 @@ WIDEST = 4096  # numbers of a template
 @dataclass(frozen=True)
 class Measured:
     """What an epoch measured, means over its batches: the loss, the angle to the clean faces in radians (summed over
-    the team), and the DSSIM."""
+    the team), and the DSSIM. variant: which of the file's masks it was, from 1."""
 
     epoch: int
     loss: float
     angle: float
     dssim: float
+    variant: int = 1
 
     @property
     def ssim(self) -> float:
@@ -50,7 +53,7 @@ class Measured:
 class Made:
     """How a mask was made. protection: the recipe, as `repr` gives it. team: recognizer -> SHA-256 of its weights,
     empty where nobody knows it; the first one tells whose face is whose. photos: how many. strength: what is added by
-    default, times the mask. history: an entry an epoch, in order."""
+    default, times the mask. history: an entry an epoch, in order, one mask after the other."""
 
     protection: str
     team: Mapping[str, str]
@@ -66,34 +69,51 @@ class Made:
 
 @dataclass(frozen=True, eq=False)
 class MaskFile:
-    """mask: (3, 112, 112) in units of [0, 1]. person: (D,), the unit mean template of the owner's clean photos."""
+    """masks: (V, 3, 112, 112) in units of [0, 1], of which a photo gets one. person: (D,), the unit mean template of
+    the owner's clean photos."""
 
-    mask: Tensor = field(repr=False)
+    masks: Tensor = field(repr=False)
     person: Tensor = field(repr=False)
     made: Made
 
     def save(self, path: str | Path) -> None:
         """Write the file whole or not at all, for its owner's eyes only. Raises `BautaError`."""
-        tensors = {"mask": self.mask.float(), "person": self.person.float()}
+        tensors = {"masks": self.masks.float(), "person": self.person.float()}
         write_private(Path(path), packed(tensors, {"bauta mask": VERSION, **asdict(self.made)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """The mask in a file. Raises `MissingData`, `BadFile` for whatever `save` would not have written."""
         tensors, about = unpacked(Path(path))
-        mask, person = tensors.pop("mask", None), tensors.pop("person", None)
-        if mask is None or person is None or tensors:
-            raise BadFile(f"{path} is no mask file: it should hold a mask and a person; learn or copy it again.")
+        masks, person = tensors.pop("masks", None), tensors.pop("person", None)
         if about.pop("bauta mask", None) != VERSION:
             raise BadFile(f"{path} is of a version that this bauta does not know; it reads version {VERSION}.")
-        if mask.shape != (3, SIZE, SIZE) or person.ndim != 1 or not 1 <= len(person) <= WIDEST:
-            raise BadFile(f"{path} holds a mask {tuple(mask.shape)} and a person {tuple(person.shape)}; no mask is so.")
-        if mask.dtype != torch.float32 or not (mask.abs() <= 1).all() or not abs(float(person.norm()) - 1) < 1e-3:
+        if masks is None or person is None or tensors:
+            raise BadFile(f"{path} is no mask file: it should hold masks and a person; learn or copy it again.")
+        known = masks.ndim == 4 and 1 <= len(masks) <= MOST and masks.shape[1:] == (3, SIZE, SIZE)
+        if not known or person.ndim != 1 or not 1 <= len(person) <= WIDEST:
+            raise BadFile(f"{path} holds masks {tuple(masks.shape)} and a person {tuple(person.shape)}; no mask is so.")
+        if masks.dtype != torch.float32 or not (masks.abs() <= 1).all() or not abs(float(person.norm()) - 1) < 1e-3:
             raise BadFile(f"{path} holds numbers that no mask or template has; learn or copy it again.")
         try:
-            return cls(mask, person, _made(about))
+            return cls(masks, person, _made(about))
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise BadFile(f"{path} does not say how its mask was made; learn or copy it again.") from error
+
+    def drawn(self, photo: Tensor) -> int:
+        """Which mask a photo (3, H, W) gets, from 1: drawn from its pixels and the key, so that the same photo gets the
+        same one again, and nobody without the key knows which."""
+        if len(self.masks) == 1:
+            return 1
+        digest = hashlib.sha256(self.masks.contiguous().numpy().tobytes())
+        digest.update((photo * 255).round().byte().contiguous().numpy().tobytes())
+        return 1 + int.from_bytes(digest.digest()[:8], "big") % len(self.masks)
+
+    @property
+    def alike(self) -> float:
+        """The largest cosine between two of the masks, 0 where there is but one: 1 were the same mask twice."""
+        units = torch.nn.functional.normalize(self.masks.flatten(1), dim=1)
+        return float((units @ units.T - torch.eye(len(units))).max()) if len(units) > 1 else 0.0
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -145,7 +165,7 @@ def _made(about: Mapping[str, Any]) -> Made:
     made = Made(**{**about, "history": [Measured(**row) for row in about["history"]]})
     texts = [made.protection, *made.team.keys(), *made.team.values()]
     numbers = [made.strength, *(v for row in made.history for v in (row.loss, row.angle, row.dssim))]
-    counts = [made.photos, *(row.epoch for row in made.history)]
+    counts = [made.photos, *(n for row in made.history for n in (row.epoch, row.variant))]
     if not made.team or not all(type(text) is str and text.isprintable() for text in texts):
         raise ValueError
     if not all(type(n) is int and n >= 0 for n in counts):

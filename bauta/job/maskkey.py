@@ -29,11 +29,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Carried:
-    """Where a face carries a mask, how strongly (1 is the mask itself), and how far that is from chance."""
+    """Where a face carries a mask, how strongly (1 is the mask itself), and how far that is from chance; which of the
+    key's masks it is, from 1."""
 
     place: Place
     strength: float
     z: float
+    variant: int = 1
 
 
 def fine(images: Tensor) -> Tensor:

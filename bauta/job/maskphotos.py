@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -109,7 +109,8 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Masking(Changing):
-    """Adds the mask, times `strength`, to the faces that `choose` takes."""
+    """Adds the mask, times `strength`, to the faces that `choose` takes; of several masks the one that is drawn for
+    the photo."""
 
     strength: float = 1.0
     choose: Choose = field(kw_only=True)
@@ -122,15 +123,19 @@ class Masking(Changing):
             raise BadFile("None of its faces is the mask's owner's; if one is, choose it with --face largest.")
         places = [Place.of(face.landmarks) for face in chosen]
         with Stopwatch(seconds, "adding"):
-            result = paste(photo, self.strength * self.mask.mask, *places)
+            variant = self.mask.drawn(photo)
+            result = paste(photo, self.strength * self.mask.masks[variant - 1], *places)
         if torch.equal(result, photo):
             raise BadFile("The mask is too weak to change an 8-bit picture; learn more epochs, or raise --strength.")
-        return result, [Carried(place, self.strength, float("nan")) for place in places]
+        return result, [Carried(place, self.strength, float("nan"), variant) for place in places]
 
 
 @dataclass(frozen=True)
 class Unmasking(Changing):
-    """Subtracts the mask from the faces that carry it. strength: None for what is found in the photo."""
+    """Subtracts the mask from the faces that carry it; of several masks the one that is furthest from chance.
+
+    strength: None for what is found in the photo.
+    """
 
     strength: float | None = None
 
@@ -146,14 +151,14 @@ class Unmasking(Changing):
             for face in carrying:
                 usual = nearest_strength(face.strength, self.mask.made.strength or 1.0)
                 strength = usual if self.strength is None else self.strength
-                photo = paste(photo, -strength * self.mask.mask, face.place)
+                photo = paste(photo, -strength * self.mask.masks[face.variant - 1], face.place)
         return photo, carrying
 
     def looked_for(self, photo: Tensor, face: Detection) -> Carried:
-        """Where a face carries the mask. An aligned face carries it in its place."""
-        if isinstance(self.detector, AlignedAlready):
-            return in_place(photo, self.mask.mask)
-        return sought(photo, Place.of(face.landmarks), self.mask.mask)
+        """Where a face carries the mask, and which. An aligned face carries it in its place."""
+        aligned, near = isinstance(self.detector, AlignedAlready), Place.of(face.landmarks)
+        tried = [in_place(photo, mask) if aligned else sought(photo, near, mask) for mask in self.mask.masks]
+        return max((replace(found, variant=n) for n, found in enumerate(tried, 1)), key=lambda found: found.z)
 
 
 def face_of(photo: Tensor, detector: Detector, choose: Choose) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,7 +86,7 @@ def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path
 
     code, shown, _ = bauta("show", mask, "--photo", alice / "0.png", "--out", tmp_path / "sheet.png", "--aligned")
     assert code == 0
-    assert shown.splitlines()[0] == "P3Mask(epochs=12)"
+    assert shown.splitlines()[0] == "TransferMask(epochs=12)"
     assert [line.split() for line in shown.splitlines() if line.lstrip()[:1].isdigit()] == [
         line.split()[:-1] for line in lines[2:14]
     ]
@@ -112,6 +113,27 @@ def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path
     assert not (tmp_path / "none").exists()
 
 
+def test_several_masks_of_the_published_method(bauta: Command, alice: Path, tmp_path: Path) -> None:
+    code, out, _ = bauta(*learning(alice, 12), "--method", "P3Mask", "--variants", "2")
+    assert code == 0
+    lines = out.splitlines()
+    assert (lines[2], lines[15]) == ("mask 1 of 2", "mask 2 of 2")
+    assert lines[28].startswith("2 masks, cosine of the two most alike ")
+    mask = tmp_path / "alice.mask"
+    assert MaskFile.load(mask).masks.shape == (2, 3, 112, 112)
+    shown = bauta("show", mask)[1].splitlines()
+    assert shown[0] == "P3Mask(epochs=12)"
+    assert lines[28] in shown
+    assert {"mask 1 of 2", "mask 2 of 2"} < set(shown)
+    out = bauta("apply", mask, alice, "--out", tmp_path / "on", "--aligned")[1]
+    back = bauta("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")[1]
+    drawn = [re.findall(r"mask (\d) of 2", said) for said in (out, back)]
+    assert len(drawn[0]) == 4
+    assert drawn[0] == drawn[1]
+    for photo in alice.iterdir():
+        assert torch.equal(read_image(tmp_path / "off" / photo.name), read_image(photo))
+
+
 def test_wrong_use_is_one_sentence(bauta: Command, alice: Path, tmp_path: Path) -> None:
     mask = tmp_path / "alice.mask"
     assert bauta(*learning(alice, 1))[0] == 0
@@ -121,6 +143,7 @@ def test_wrong_use_is_one_sentence(bauta: Command, alice: Path, tmp_path: Path) 
     for words, code, says in (
         (learning(alice), 2, "is there already, and a mask whose file is lost cannot be taken off"),
         ([*learning(alice), "--overwrite", "--epsilon", "0"], 2, "epsilon lies in (0, 1]"),
+        ([*learning(alice), "--overwrite", "--method", "PMT"], 2, "there are TransferMask and P3Mask"),
         (["learn", tmp_path / "empty", "-o", tmp_path / "b.mask", "--team", "mine", "--aligned"], 3, "no pictures"),
         (["learn", alice, "-o", tmp_path / "b.mask", "--team", "nobody"], 2, "No recognizer is called 'nobody'"),
         ([*apply, "--face", "nose"], 2, "--face nose says nothing; there are match, largest and all."),

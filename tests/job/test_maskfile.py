@@ -23,16 +23,19 @@ MADE = Made("P3Mask(epochs=2)", {"first": "ab" * 32, "second": ""}, 21, 0.75, (M
 
 
 def tensors() -> dict[str, Tensor]:
-    """A mask and a person, as a file has them."""
+    """Three masks and a person, as a file has them."""
     draws = torch.Generator().manual_seed(0)
     mask = (torch.rand(3, 112, 112, generator=draws) - 0.5) * 32 / 255
-    return {"mask": mask, "person": F.normalize(torch.randn(128, generator=draws), dim=0)}
+    return {
+        "masks": torch.stack([mask, mask.flip(-1), -mask]),
+        "person": F.normalize(torch.randn(128, generator=draws), dim=0),
+    }
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A good file."""
-    MaskFile(tensors()["mask"], tensors()["person"], MADE).save(tmp_path / "alice.mask")
+    MaskFile(tensors()["masks"], tensors()["person"], MADE).save(tmp_path / "alice.mask")
     return tmp_path / "alice.mask"
 
 
@@ -46,7 +49,7 @@ def about(path: Path) -> dict[str, Any]:
 
 def test_what_is_saved_comes_back_and_is_its_owners_alone(path: Path) -> None:
     mask = MaskFile.load(path)
-    assert torch.equal(mask.mask, tensors()["mask"])
+    assert torch.equal(mask.masks, tensors()["masks"])
     assert torch.equal(mask.person, tensors()["person"])
     assert mask.made == Made(MADE.protection, MADE.team, 21, 0.75, [Measured(1, 0.1, 0.2, 0.003)])
     assert mask.made.recognizer == "first"
@@ -54,6 +57,30 @@ def test_what_is_saved_comes_back_and_is_its_owners_alone(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in path.parent.iterdir()] == ["alice.mask"]
     assert "tensor" not in repr(mask)  # nobody's log holds a key
+
+
+def test_which_mask_a_photo_gets_is_of_its_pixels_and_the_key() -> None:
+    """Each about equally often, the same for the same photo, and another draw under another key."""
+    draws = torch.Generator().manual_seed(3)
+    photos = (torch.rand(90, 3, 20, 30, generator=draws) * 255).round() / 255
+    key = MaskFile(tensors()["masks"], tensors()["person"], MADE)
+    drawn = [key.drawn(photo) for photo in photos]
+    assert drawn == [key.drawn(photo.clone()) for photo in photos]
+    assert all(15 < drawn.count(variant) < 45 for variant in (1, 2, 3))
+    assert sum(drawn) == len(drawn) + drawn.count(2) + 2 * drawn.count(3)
+    other = MaskFile(tensors()["masks"] * 0.5, tensors()["person"], MADE)
+    same = sum(a == other.drawn(photo) for a, photo in zip(drawn, photos, strict=True))
+    assert 15 < same < 45
+    assert MaskFile(tensors()["masks"][:1], tensors()["person"], MADE).drawn(photos[0]) == 1
+
+
+def test_how_alike_the_masks_of_a_file_are() -> None:
+    mask, turned, opposite = tensors()["masks"]
+    key = MaskFile(torch.stack([mask, 3 * mask + turned]), tensors()["person"], MADE)
+    by_hand = float((mask * key.masks[1]).sum() / (mask.norm() * key.masks[1].norm()))
+    assert key.alike == pytest.approx(by_hand, abs=1e-5)
+    assert MaskFile(torch.stack([mask, 2 * mask, opposite]), key.person, MADE).alike == pytest.approx(1, abs=1e-5)
+    assert MaskFile(mask[None], key.person, MADE).alike == 0
 
 
 def test_a_key_is_not_written_where_nobody_can(path: Path) -> None:
@@ -100,13 +127,15 @@ def test_a_pickle_is_never_run(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"mask": torch.zeros(3, 56, 56)},
-        {"mask": torch.zeros(1, 3, 112, 112)},
-        {"mask": torch.zeros(3, 112, 112, dtype=torch.float64)},
-        {"mask": torch.zeros(3, 112, 112, dtype=torch.uint8)},
-        {"mask": torch.full((3, 112, 112), float("nan"))},
-        {"mask": torch.full((3, 112, 112), float("inf"))},
-        {"mask": torch.full((3, 112, 112), 1.5)},
+        {"masks": torch.zeros(1, 3, 56, 56)},
+        {"masks": torch.zeros(3, 112, 112)},
+        {"masks": torch.zeros(0, 3, 112, 112)},
+        {"masks": torch.zeros(17, 3, 112, 112)},
+        {"masks": torch.zeros(1, 3, 112, 112, dtype=torch.float64)},
+        {"masks": torch.zeros(1, 3, 112, 112, dtype=torch.uint8)},
+        {"masks": torch.full((1, 3, 112, 112), float("nan"))},
+        {"masks": torch.full((1, 3, 112, 112), float("inf"))},
+        {"masks": torch.full((1, 3, 112, 112), 1.5)},
         {"person": torch.zeros(128)},
         {"person": torch.ones(0)},
         {"person": torch.ones(2, 2) / 2},
@@ -124,7 +153,8 @@ def test_tensors_that_no_mask_has(path: Path, change: dict[str, Tensor]) -> None
 @pytest.mark.parametrize(
     "change",
     [
-        {"bauta mask": 2},
+        {"bauta mask": 1},
+        {"bauta mask": 3},
         {"bauta mask": None},
         {"protection": 3},
         {"protection": "a\x1b[2Jb"},
@@ -138,6 +168,7 @@ def test_tensors_that_no_mask_has(path: Path, change: dict[str, Tensor]) -> None
         {"strength": float("nan")},
         {"history": 3},
         {"history": [{"epoch": 1}]},
+        {"history": [{"epoch": 1, "loss": 0, "angle": 0, "dssim": 0, "variant": "1"}]},
         {"history": [{"epoch": 1, "loss": "x", "angle": 0, "dssim": 0}]},
         {"history": [{"epoch": 1, "loss": float("inf"), "angle": 0, "dssim": 0}]},
         {"surprise": 1},

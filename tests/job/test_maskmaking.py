@@ -68,10 +68,10 @@ def test_it_is_what_fit_learns(
     heard: list[Measured] = []
     made = MaskMaking(p3, tmp_path / "a.mask", tmp_path / "epochs").run(mine, team, heard.append)
     fitted = p3.fit(Faces(mine.images, torch.zeros(5, dtype=torch.long)), network)
-    assert torch.equal(made.mask, fitted.masks_[0])
-    assert torch.equal(made.mask, whole.mask)
+    assert torch.equal(made.masks[0], fitted.masks_[0])
+    assert torch.equal(made.masks, whole.masks)
     loaded = MaskFile.load(tmp_path / "a.mask")
-    assert torch.equal(loaded.mask, made.mask)
+    assert torch.equal(loaded.masks, made.masks)
     assert loaded.made.history == heard
     assert [row.epoch for row in heard] == [1, 2, 3]
     assert heard[-1].angle > heard[0].angle
@@ -81,10 +81,10 @@ def test_it_is_what_fit_learns(
     kept = sorted((tmp_path / "epochs").iterdir())
     assert [p.name for p in kept] == [f"epoch_00{i}.{end}" for i in (1, 2, 3) for end in ("mask", "png")]
     assert {p.stat().st_mode & 0o777 for p in [*kept, tmp_path / "a.mask"]} == {0o600}
-    assert torch.equal(MaskFile.load(kept[-2]).mask, made.mask)
+    assert torch.equal(MaskFile.load(kept[-2]).masks, made.masks)
     first = MaskFile.load(kept[0])
     assert len(first.made.history) == 1
-    assert not torch.equal(first.mask, made.mask)
+    assert not torch.equal(first.masks, made.masks)
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
@@ -102,10 +102,48 @@ def test_after_a_stop_it_is_that_of_a_whole_run_bit_for_bit(
     assert making.part.stat().st_mode & 0o777 == 0o600
     heard: list[Measured] = []
     made = making.run(mine, team, heard.append)
-    assert torch.equal(made.mask, whole.mask)
+    assert torch.equal(made.masks, whole.masks)
     assert made.made == whole.made
     assert [row.epoch for row in heard] == list(range(epoch + 1, 4))
     assert [p.name for p in tmp_path.iterdir()] == ["a.mask"]
+
+
+@pytest.mark.parametrize(("variant", "epoch"), [(1, 2), (1, 3), (2, 1), (2, 3)])
+def test_several_masks_and_a_stop_in_any_of_them(
+    tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask, whole: MaskFile, variant: int, epoch: int
+) -> None:
+    """The first is that of a file of one; the second is another, as strong; a stop changes nothing of either."""
+    heard: list[Measured] = []
+    (tmp_path / "unstopped").mkdir()
+    both = MaskMaking(p3, tmp_path / "unstopped" / "a.mask", tmp_path / "epochs", 2).run(mine, team, heard.append)
+    assert torch.equal(both.masks[:1], whole.masks)
+    assert [(row.variant, row.epoch) for row in heard] == [(v, e) for v in (1, 2) for e in (1, 2, 3)]
+    assert MaskFile.load(tmp_path / "unstopped" / "a.mask").made.history == heard
+    assert both.alike < 0.9
+    assert heard[-1].angle > 0.7 * heard[2].angle
+    kept = MaskFile.load(tmp_path / "epochs" / "mask_2_epoch_003.mask")
+    assert torch.equal(kept.masks, both.masks[1:])
+    assert kept.made.history == heard[3:]
+
+    def stop(row: Measured) -> None:
+        if (row.variant, row.epoch) == (variant, epoch):
+            raise Stop
+
+    making = MaskMaking(p3, tmp_path / "a.mask", variants=2)
+    with pytest.raises(Stop):
+        making.run(mine, team, stop)
+    with pytest.raises(UsageError, match="other settings or photos was begun"):
+        MaskMaking(p3, making.out, variants=3).run(mine, team, hear)
+    again = making.run(mine, team, hear)
+    assert torch.equal(again.masks, both.masks)
+    assert again.made == both.made
+    assert making.out.read_bytes() == (tmp_path / "unstopped" / "a.mask").read_bytes()
+
+
+def test_more_masks_than_a_file_holds(tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask) -> None:
+    for variants in (0, 17):
+        with pytest.raises(UsageError, match=f"holds 1 to 16 variants; got {variants}"):
+            MaskMaking(p3, tmp_path / "a.mask", variants=variants).run(mine, team, hear)
 
 
 def test_another_run_does_not_go_on_there(tmp_path: Path, mine: Portraits, team: Team, p3: P3Mask) -> None:
@@ -132,21 +170,21 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, mine: Portraits
 
 def test_a_sheet_shows_the_face_what_is_added_and_both(tmp_path: Path, whole: MaskFile) -> None:
     face = pictures(1, side=112)[0]
-    shown = sheet(face, whole.mask, [0.5, 1.0])
+    shown = sheet(face, whole.masks[0], [0.5, 1.0])
     assert shown.shape == (3, 2 * 112 + 4, 3 * 112 + 2 * 4)
     assert torch.equal(shown[:, :112, :112], face)
-    assert torch.equal(shown[:, 116:, 232:], (face + whole.mask).clamp(0, 1))
-    assert torch.equal(shown[:, :112, 232:], (face + 0.5 * whole.mask).clamp(0, 1))
+    assert torch.equal(shown[:, 116:, 232:], (face + whole.masks[0]).clamp(0, 1))
+    assert torch.equal(shown[:, :112, 232:], (face + 0.5 * whole.masks[0]).clamp(0, 1))
     added = shown[:, 116:, 116:228] - 0.5
     assert float(added.abs().max()) == pytest.approx(0.5)
-    assert torch.allclose(added / added.abs().max(), whole.mask / whole.mask.abs().max(), atol=1e-6)
+    assert torch.allclose(added / added.abs().max(), whole.masks[0] / whole.masks.abs().max(), atol=1e-6)
     assert torch.allclose(shown[:, :112, 116:228] - 0.5, added / 2, atol=1e-6)
 
 
 def test_other_weights_under_the_same_name_are_said(whole: MaskFile, network: Recognizer) -> None:
     same_recognizer(whole, network)
     team = {**digests([network]), "mine": "ab" * 32}
-    other = MaskFile(whole.mask, whole.person, type(whole.made)("P3Mask()", team, 2, 1.0))
+    other = MaskFile(whole.masks, whole.person, type(whole.made)("P3Mask()", team, 2, 1.0))
     with pytest.raises(BautaError, match="not those that the mask was learned with"):
         same_recognizer(other, network)
 

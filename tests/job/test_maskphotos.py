@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def key(seed: int, person: Tensor | None = None) -> MaskFile:
     noise = blur(torch.randn(1, 3, 112, 112, generator=torch.Generator().manual_seed(1000 + seed)), 1.0)[0]
     made = Made("noise", {"mobilefacenet-casia": ""}, 2, 1.0)
     mask = noise / noise.abs().max() * (16 / 255) * face_area(112, 112)
-    return MaskFile(mask, torch.ones(4) / 2 if person is None else person, made)
+    return MaskFile(mask[None], torch.ones(4) / 2 if person is None else person, made)
 
 
 def quiet(done: Done) -> None:
@@ -80,11 +81,33 @@ def test_aligned_faces_get_the_rounded_sum(tmp_path: Path) -> None:
     (done,) = job.run(pictures_in([tmp_path / "in"]), quiet)
     assert done.output is not None
     written = read_image(done.output)
-    assert float((written - to_8bit(face + 0.5 * key(0).mask)).abs().max()) < 1.01 / 255
+    assert float((written - to_8bit(face + 0.5 * key(0).masks[0])).abs().max()) < 1.01 / 255
     (back,) = Unmasking(key(0), tmp_path / "off", AlignedAlready()).run(pictures_in([tmp_path / "on"]), quiet)
     assert back.output is not None
     assert back.found[0].strength == pytest.approx(0.5, abs=0.1)
     assert torch.equal(read_image(back.output), face)
+
+
+def test_of_several_masks_the_one_that_a_photo_carries_is_found(tmp_path: Path) -> None:
+    """On aligned faces and on whole photos, whichever was drawn; all come back bit for bit."""
+    several = replace(key(0), masks=torch.cat([key(number).masks for number in range(3)]))
+    for folder, side, detector in (("faces", 112, AlignedAlready()), ("photos", 130, Sides())):
+        for number in range(6):
+            draws = torch.Generator().manual_seed(number)
+            grain = 0.02 * torch.randn(3, side, side if side == 112 else 2 * side, generator=draws)
+            write_image(tmp_path / folder / f"{number}.png", to_8bit(0.5 + grain))
+        masking = Masking(several, tmp_path / f"{folder} on", detector, choose=every)
+        on = masking.run(pictures_in([tmp_path / folder]), quiet)
+        off = Unmasking(several, tmp_path / f"{folder} off", detector)
+        back = off.run(pictures_in([tmp_path / f"{folder} on"]), quiet)
+        carried = [[face.variant for face in done.found] for done in on]
+        assert len({variant for variants in carried for variant in variants}) > 1
+        assert [[face.variant for face in done.found] for done in back] == carried
+        for done in back:
+            assert done.output is not None
+            assert torch.equal(read_image(done.output), read_image(tmp_path / folder / done.name))
+    wrong = Unmasking(key(7), tmp_path / "wrong", AlignedAlready()).run(pictures_in([tmp_path / "faces on"]), quiet)
+    assert all("does not carry this mask" in done.error for done in wrong)
 
 
 def test_a_wrong_key_says_so_and_writes_nothing(photos: Path, tmp_path: Path) -> None:

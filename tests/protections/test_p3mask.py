@@ -14,8 +14,8 @@ from bauta.errors import UsageError
 from bauta.metrics import SSIM
 from bauta.ops.noise import generators
 from bauta.ops.similarity import structural_similarity
-from bauta.protections import P3Mask
-from bauta.protections.images.p3mask import Epoch, face_area, resampled
+from bauta.protections import P3Mask, TransferMask
+from bauta.protections.images.p3mask import APART, Epoch, face_area, likeness, resampled
 from bauta.protections.images.team import Team
 from bauta.types import Faces
 
@@ -168,3 +168,45 @@ def test_resampling_keeps_what_a_photo_can_hold() -> None:
     assert (resampled(smooth, 48) - smooth).abs().mean() < 0.02
     fine = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).float().expand(1, 3, 32, 32)
     assert resampled(fine, 48).std() < 0.7 * fine.std(), "a checkerboard does not survive a photo's own pixels"
+
+
+@pytest.mark.parametrize("method", [P3Mask, TransferMask])
+def test_a_mask_that_is_to_differ_from_others_does_and_turns_photos_away(method: type[P3Mask]) -> None:
+    protection, images = method(epochs=12, step_size=0.01), photos().images[:5]
+    first = curve(protection, images)[-1]
+    (draws,) = generators(0, ["other"], "mask")
+    start = protection.started(images, draws)
+    alone, apart = (
+        list(protection.learning(images, team(), draws, start, others))[-1] for others in (None, first.mask[None])
+    )
+    cosines = [float(torch.cosine_similarity(e.mask.flatten(), first.mask.flatten(), 0)) for e in (alone, apart)]
+    assert cosines[1] < min(0.4, cosines[0] - 0.1)
+    assert apart.angle > 0.7 * alone.angle
+    (none,) = list(method(epochs=1).learning(images, team(), draws, start, first.mask[None][:0]))
+    (without,) = list(method(epochs=1).learning(images, team(), draws, start))
+    assert torch.equal(none.mask, without.mask)
+
+
+def test_what_likeness_costs() -> None:
+    mask = torch.zeros(3, 4, 4)
+    mask[0, 0, :2] = torch.tensor([3.0, 4.0])
+    others = torch.zeros(3, 3, 4, 4)
+    others[0, 0, 0, 0], others[1, 0, 0, 1], others[2, 0, 0, 0] = 1, -2, 5  # cosines 0.6, -0.8 and 0.6
+    assert float(likeness(mask, others)) == pytest.approx(APART * 2 * 0.36)
+    assert float(likeness(mask, None)) == 0
+
+
+def test_gray_photos_stay_gray() -> None:
+    """Learned from gray photos the mask is gray; learned from colored ones, a gray photo gets its average."""
+    colored, network = photos(), tiny.recognizer(seed=1)
+    gray = replace(colored, images=colored.images.mean(1, keepdim=True).expand(-1, 3, -1, -1).clone())
+    learned = P3Mask(epochs=3, step_size=0.01).fit(gray, network)
+    assert all(torch.equal(m[0], m[1]) and torch.equal(m[0], m[2]) and m.any() for m in learned.masks_.values())
+    made = P3Mask(epochs=3, step_size=0.01).fit(colored, network)
+    out = made(gray.images, gray)
+    assert torch.equal(out[:, 0], out[:, 1])
+    assert torch.equal(out[:, 0], out[:, 2])
+    assert not torch.equal(out, gray.images)
+    back = made.remove(out, gray)
+    safe = (gray.images > 17 / 255) & (gray.images < 1 - 17 / 255)
+    assert torch.allclose(back[safe], gray.images[safe], atol=1e-6)

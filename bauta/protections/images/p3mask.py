@@ -18,6 +18,7 @@ from bauta.spec import recipe
 from bauta.types import Images, Templates
 
 WEIGHTS = 129.0  # the weight of the DSSIM moves between this and its inverse
+APART = 3.0  # radians that a mask gives up, all in all, rather than be another one
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ def face_area(height: int, width: int) -> Tensor:
     return (sides[0][:, None] * sides[1])[None]
 
 
+def gray(images: Images) -> bool:
+    """Whether no picture has any color."""
+    return bool((images[:, :1] == images).all())
+
+
 def resampled(images: Images, side: int) -> Images:
     """To `side` x `side` and back: what a mask goes through on its way into a photo and out of it."""
     if images.shape[-2:] == (side, side):
@@ -75,7 +81,7 @@ class P3Mask(PersonalMask):
     the bound of the uniform start. boxed: side in pixels of the faces in the photos, through which the mask's effect is
     resampled before anything looks at it; the published code takes each photo's own, aligned faces have 112. strength:
     what `forward` adds is the mask times this. The mask ends softly at the face's border (`face_area`; the published
-    code cuts it there).
+    code cuts it there). Gray photos get a gray mask.
 
     `fit(faces, recognizer, ...)`: photos of one or more people, and the team. Published: eight surrogates to choose
     from, a team of two, 50 epochs; 1.9 minutes an epoch of 84 photos on a CPU.
@@ -116,14 +122,20 @@ class P3Mask(PersonalMask):
     def started(self, images: Images, draws: Generator) -> Epoch:
         """Before the first epoch: a mask of small uniform noise."""
         noise = (2 * torch.rand(images.shape[1:], generator=draws) - 1) * self.step_size
+        if gray(images):
+            noise = noise.mean(0, keepdim=True).expand_as(noise)
         mask = noise.to(images) * face_area(*images.shape[-2:]).to(images)
         return Epoch(0, mask, 1.0, torch.zeros_like(mask), draws.get_state())
 
-    def learning(self, images: Images, team: Team, draws: Generator, last: Epoch) -> Iterator[Epoch]:
-        """One epoch after another, from where `last` stands: the same as without the pause."""
+    def learning(
+        self, images: Images, team: Team, draws: Generator, last: Epoch, others: Tensor | None = None
+    ) -> Iterator[Epoch]:
+        """One epoch after another, from where `last` stands: the same as without the pause. others: (V, 3, H, W),
+        masks of the person from which this one is to differ."""
         draws.set_state(last.draws)
         goals = self.goals(team.templates(images))
         bound = self.epsilon * face_area(*images.shape[-2:]).to(images)
+        colorless = gray(images)
         mask, memory, weight = last.mask, last.memory.clone(), last.weight
         for number in range(last.number + 1, self.epochs + 1):
             seen = []
@@ -135,8 +147,10 @@ class P3Mask(PersonalMask):
                 away = angles(team(self.looked_at(masked, draws)), [g[rows] for g in goals])
                 dssim = (1 - structural_similarity(original, masked)) / 2
                 loss = self.loss(away, dssim, weight).mean()
-                (gradient,) = torch.autograd.grad(loss, mask)
+                (gradient,) = torch.autograd.grad(loss + likeness(mask, others), mask)
                 with torch.no_grad():
+                    if colorless:  # a gray photo stays gray, and a colored mask would be told from it at once
+                        gradient = gradient.mean(0, keepdim=True).expand_as(gradient)
                     moved = mask - self.step_size * self.direction(gradient, memory)
                     mask = moved.minimum(bound).maximum(-bound)
                 weight = self.weighed(weight, float(dssim.detach().mean()))
@@ -167,3 +181,11 @@ class P3Mask(PersonalMask):
         if dssim >= 1.1 * self.budget:
             return weight * 2 if weight <= WEIGHTS else weight
         return 1.0
+
+
+def likeness(mask: Tensor, others: Tensor | None) -> Tensor:
+    """What it costs a mask (3, H, W) to be like others (V, 3, H, W): nothing where it is orthogonal to all."""
+    if others is None or not len(others):
+        return mask.new_zeros(())
+    cosines = F.cosine_similarity(mask.flatten()[None], others.flatten(1))
+    return APART * cosines.clamp_min(0).square().sum()
