@@ -1,13 +1,14 @@
 """P3-Mask's learning beside the published algorithm as a plain loop, in the same run.
 
-    python benchmarks/p3mask.py [--quick]
+    python benchmarks/p3mask.py [--quick] [--plots FOLDER]
 
 The rival is the released algorithm as research code has it: one photo at a time, batch norm as it was trained, the
 clean photo's templates computed again for every photo and step, gradients averaged over four photos, signed steps, the
 weight of the DSSIM halved and doubled. Ours takes the four together through folded networks and computes clean
 templates once. Both learn from the same 21 photos of one person against the same two networks, from the same start,
 with the same order of photos; the rival for a few epochs, ours for all. Printed: seconds a step, their ratio (the
-median of repetitions that take turns), both loss curves, and the seconds of a whole mask.
+median of repetitions that take turns), both loss curves, and the seconds of a whole mask. Then the schedule: angle and
+SSIM by epoch on 84 photos of a person, as many as in the authors' log, whose first epochs stand beside; --plots draws.
 
 Real weights and faces where BAUTA_MIRROR is set, else random weights and made pictures. Threads: set OMP_NUM_THREADS.
 Exit code 1 when the curves disagree; speed is only reported.
@@ -16,11 +17,13 @@ Exit code 1 when the curves disagree; speed is only reported.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -32,9 +35,12 @@ from bauta.protections import P3Mask
 from bauta.protections.images.p3mask import Epoch, face_area
 from bauta.protections.images.team import Team
 from bauta.recognizers import Recognizer, build, load
+from bauta.report import lines, save_figure
 
 TEAM = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m")
-PHOTOS, SEED = 21, 2023
+PHOTOS, PUBLISHED_PHOTOS, SEED = 21, 84, 2023
+# The first epochs of the log that the authors print: a team of two, an EfficientNet and a ResNet-50; angle and SSIM.
+PUBLISHED = ((0.348, 0.996), (1.222, 0.9755), (1.958, 0.9431), (2.339, 0.9288), (2.537, 0.9253))
 APART = 0.02  # of the angle, between the two curves: rounding turns the sign of gradients near zero
 
 
@@ -43,9 +49,11 @@ def subject() -> tuple[list[Recognizer], Tensor]:
     if os.environ.get("BAUTA_MIRROR"):
         faces = load_dataset("celeb12")
         assert faces.identity is not None
-        return [load(name) for name in TEAM], faces[faces.identity == faces.identity[0]].images[:PHOTOS]
+        return [load(name) for name in TEAM], faces[faces.identity == faces.identity[0]].images[:PUBLISHED_PHOTOS]
     torch.manual_seed(0)
-    photos = torch.nn.functional.interpolate(torch.rand(PHOTOS, 3, 9, 9), (112, 112), mode="bicubic").clamp(0, 1)
+    photos = torch.nn.functional.interpolate(torch.rand(PUBLISHED_PHOTOS, 3, 9, 9), (112, 112), mode="bicubic").clamp(
+        0, 1
+    )
     return [build(zoo.weights(name)).frozen() for name in TEAM], photos
 
 
@@ -82,12 +90,36 @@ def plain(
     return curve
 
 
+def schedule(photos: Tensor, team: Team, plots: Path | None) -> None:
+    """Print angle and SSIM by epoch beside the published log; draw them."""
+    mask, draws = P3Mask(), torch.Generator().manual_seed(SEED)
+    found = list(mask.learning(photos, team, draws, mask.started(photos, draws)))
+    print(f"{len(photos)} photos\nepoch  angle ours / published   SSIM ours / published   weight")
+    for epoch in found:
+        if epoch.number <= len(PUBLISHED) or epoch.number % 10 == 0:
+            a, s = PUBLISHED[epoch.number - 1] if epoch.number <= len(PUBLISHED) else (math.nan, math.nan)
+            print(f"{epoch.number:5d}  {epoch.angle:.3f} / {a:.3f}", end="             ")
+            print(f"{epoch.ssim:.4f} / {s:.4f}         {epoch.weight:g}")
+    for place, name, values in (
+        (0, "angle", [e.angle for e in found]),
+        (1, "SSIM", [e.ssim for e in found]),
+    ):
+        if plots is not None:
+            ours = [(e.number, value) for e, value in zip(found, values, strict=True)]
+            theirs = [(i, pair[place]) for i, pair in enumerate(PUBLISHED, 1)]
+            words = "feature angle, radians, summed over two networks" if name == "angle" else "SSIM"
+            figure = lines({"P3Mask here": ours, "the authors' log": theirs}, xlabel="epoch", ylabel=words)
+            save_figure(figure, plots / f"p3mask_{name.lower()}.svg")
+
+
 def main() -> int:
     """Print the table; 1 when the curves disagree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few epochs")
-    quick = parser.parse_args().quick
-    networks, photos = subject()
+    parser.add_argument("--plots", type=Path, help="a folder for the plots of the schedule")
+    quick, plots = (vars(parser.parse_args())[name] for name in ("quick", "plots"))
+    networks, many = subject()
+    photos = many[:PHOTOS]
     team, epochs, repetitions = Team(*networks), 2 if quick else 6, 1 if quick else 3
     mask = P3Mask(epochs=epochs)
     steps = -(-len(photos) // mask.batch_size) * epochs
@@ -119,6 +151,7 @@ def main() -> int:
             last = epoch
         print(f"a mask of {len(photos)} photos, {whole.epochs} epochs: {time.perf_counter() - begun:.1f} s", end="")
         print(f" (angle {last.angle:.2f}, SSIM {last.ssim:.3f}); published, larger networks and 84 photos: 93 minutes")
+        schedule(many, team, plots)
     return int(any(abs(a[0] - b[0]) > APART * b[0] for a, b in zip(*curves, strict=True)))
 
 
