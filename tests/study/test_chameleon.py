@@ -258,7 +258,7 @@ def test_every_row_says_what_it_is_of(small: dict[str, ImageProtection], setting
     settings = replace(settings, show=lambda cell, pictures, faces: shown.append((cell, len(pictures))))
     rows = list(chameleon(settings, True))
     assert cells(rows) == ALL
-    assert all(row.value is not None and row.n and row.role == "attack" for row in rows)
+    assert all(row.value is not None and row.n and row.role == "attack" and row.seed == 0 for row in rows)
     # six probes: two of each person and a tenth of 24 photos is two as well
     assert shown == [("celeb12 / OPOM / retrieval", 6), ("celeb12 / noise / retrieval", 6)]
     for row in rows:
