@@ -181,6 +181,7 @@ def test_pairs_and_the_key_bring_photos_back_and_another_key_does_not(
     rows = list(adaptive(BLANK, photos, read, fitted, tiny.recognizer(), probe))
     assert list(dict.fromkeys(row.settings["cleaned"] for row in rows)) == [
         "blur 1",
+        "gray + stretch",
         "median 5 + stretch",
         "downsample 56 + stretch",
         "Averaging()",
