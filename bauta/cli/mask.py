@@ -49,7 +49,7 @@ def learn(
     ] = 1,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 50,
     epsilon: Annotated[float, typer.Option("--epsilon", help="The most a pixel changes, of 255.")] = 16,
-    budget: Annotated[float, typer.Option("--budget", help="DSSIM that costs nothing.")] = 0.03,
+    budget: Annotated[float, typer.Option("--budget", help="The DSSIM that learning keeps to.")] = 0.03,
     strength: Annotated[float, typer.Option("--strength", min=0.01, max=1, help="What `apply` adds by default.")] = 1,
     keep: Annotated[
         Path | None, typer.Option("--keep-epochs", help="A folder for each epoch's mask, to choose.")
