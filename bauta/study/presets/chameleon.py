@@ -83,9 +83,10 @@ def protections(data: str, seed: int, quick: bool) -> dict[str, ImageProtection]
 def chameleon(settings: Settings, quick: bool) -> Iterator[Row]:
     """P3-Mask and its rivals: who is still found in a gallery, by side, after files, and by whom who knows the mask.
 
-    Twelve people of the celebrity set and twelve of LFW with at least 20 photos, 21 of each to learn from, by two
-    recognizers that are not in the team. The data are these, whatever `--data` and `--pairs` say. About an hour and a
-    half on two cores, most of it for the cloaks that are made photo by photo, which are tried on the celebrities alone.
+    Twelve people of the celebrity set and twelve of LFW with at least 20 photos, at most 21 of each to learn from, by
+    two recognizers that are not in the team. The data are these, whatever `--data` and `--pairs` say. About two hours
+    on two cores, most of it for masks and for the cloaks that are made photo by photo, which are tried on the
+    celebrities alone.
 
     Expected: P3-Mask hides a person while one side is protected, and not at all when both are, since one mask gathers
     the photos of a person; averaging weakens it and known pairs take it off. quick: three people of the celebrity set,
