@@ -39,6 +39,10 @@ PLOTTED: dict[str, Callable[[Iterable[Row]], list[Curve]]] = {
 }
 
 
+# Studies where nobody is authorized, so that there is no utility for a leak to be set against.
+UNAUTHORIZED = ("chameleon",)
+
+
 def study_of(rows: Iterable[Row]) -> str:
     """Which study the rows are of."""
     return next((str(row.settings["study"]) for row in rows if "study" in row.settings), "pmt-abuse")
@@ -57,7 +61,7 @@ def tables(rows: Iterable[Row]) -> list[Table]:
     wants caution.
     """
     rows = list(rows)
-    last = worst_tables(rows) if any(row.role == "utility" for row in rows) else []
+    last = [] if study_of(rows) in UNAUTHORIZED else worst_tables(rows)
     made = [*DRAWN.get(study_of(rows), abuse_tables)(rows), *last]
     return [table for table in made if table.rows]
 
