@@ -20,6 +20,7 @@ from bauta.metrics.base import Metric
 from bauta.metrics.image import cosine
 from bauta.pipeline import Pipeline, System
 from bauta.study.attributes import judge_attributes
+from bauta.study.evaluate import embed
 from bauta.study.judge import FAR, Ledger, judge_pictures, judge_templates, srra_lines
 from bauta.study.records import Row
 from bauta.study.views import BATCH, Views
@@ -152,12 +153,11 @@ def judged(
     recognizer = views.system.gallery.recognizer
     lines = srra_lines(zoo.threshold(recognizer.name), views.gallery(Stage.TEMPLATES), views.faces.identity)
 
-    def embed(images: Tensor) -> Tensor:
-        with torch.no_grad():
-            return torch.cat([recognizer.embed(batch) for batch in torch.split(images, BATCH)])
+    def read(images: Tensor) -> Tensor:
+        return embed(recognizer, Faces(images), BATCH)
 
     truth = views.protected.images
-    yield from judge_pictures(blank, guess, truth, views.groups, measures, embed, lines, recognizer.columns)
+    yield from judge_pictures(blank, guess, truth, views.groups, measures, read, lines, recognizer.columns)
     if judge is not None and views.pairs is not None:
         references = judge(views.gallery(Stage.IMAGES), victim)
         yield from judge_templates(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -12,15 +11,13 @@ from torch.nn import functional as F
 from bauta.ops.noise import generators
 from bauta.ops.quantize import through_8bit
 from bauta.ops.similarity import WINDOW, structural_similarity
-from bauta.protections.images.cloak import Cloak
 from bauta.protections.images.pmt import adam
-from bauta.protections.images.pool import Pool
-from bauta.recognizers.base import Recognizer
+from bauta.protections.images.pool import Targeted
 from bauta.spec import recipe
-from bauta.types import Faces, Images, Templates
+from bauta.types import Images, Templates
 
 
-class Fawkes(Cloak):
+class Fawkes(Targeted):
     """Every person is given another one of the pool; each picture is moved toward a picture of that one.
 
     Minimized per picture with Adam, f the team's unit templates::
@@ -51,12 +48,6 @@ class Fawkes(Cloak):
         self.seed, self.batch_size = seed, batch_size
 
     __repr__ = recipe
-
-    def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
-        """Take the team and the pool. Raises `UsageError` without recognizers or with less than two people."""
-        super().fit(faces, *recognizers)
-        self.pool_ = Pool.of(faces, self.team_, type(self).__name__)
-        return self
 
     def cloak(self, original: Images, digests: Sequence[str], people: Sequence[int | None]) -> Images:
         goals = self._goals(original, digests, people)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bauta.errors import UsageError
 from bauta.ops.similarity import structural_similarity
-from bauta.protections.images.personal import PersonalMask
+from bauta.protections.images.personal import PersonalMask, colorless
 from bauta.protections.images.team import Team, angles
 from bauta.spec import recipe
 from bauta.types import Images, Templates
@@ -53,11 +53,6 @@ def face_area(height: int, width: int) -> Tensor:
         inside = torch.minimum(place, side - 1 - place) / (side / 28)
         sides.append(0.5 - 0.5 * torch.cos(math.pi * inside.clamp(0, 1)))
     return (sides[0][:, None] * sides[1])[None]
-
-
-def gray(images: Images) -> bool:
-    """Whether no picture has any color."""
-    return bool((images[:, :1] == images).all())
 
 
 def resampled(images: Images, side: int) -> Images:
@@ -122,7 +117,7 @@ class P3Mask(PersonalMask):
     def started(self, images: Images, draws: Generator) -> Epoch:
         """Before the first epoch: a mask of small uniform noise."""
         noise = (2 * torch.rand(images.shape[1:], generator=draws) - 1) * self.step_size
-        if gray(images):
+        if colorless(images).all():
             noise = noise.mean(0, keepdim=True).expand_as(noise)
         mask = noise.to(images) * face_area(*images.shape[-2:]).to(images)
         return Epoch(0, mask, 1.0, torch.zeros_like(mask), draws.get_state())
@@ -135,7 +130,7 @@ class P3Mask(PersonalMask):
         draws.set_state(last.draws)
         goals = self.goals(team.templates(images))
         bound = self.epsilon * face_area(*images.shape[-2:]).to(images)
-        colorless = gray(images)
+        gray = bool(colorless(images).all())
         mask, memory, weight = last.mask, last.memory.clone(), last.weight
         for number in range(last.number + 1, self.epochs + 1):
             seen = []
@@ -149,7 +144,7 @@ class P3Mask(PersonalMask):
                 loss = self.loss(away, dssim, weight).mean()
                 (gradient,) = torch.autograd.grad(loss + likeness(mask, others), mask)
                 with torch.no_grad():
-                    if colorless:  # a gray photo stays gray, and a colored mask would be told from it at once
+                    if gray:  # a gray photo stays gray, and a colored mask would be told from it at once
                         gradient = gradient.mean(0, keepdim=True).expand_as(gradient)
                     moved = mask - self.step_size * self.direction(gradient, memory)
                     mask = moved.minimum(bound).maximum(-bound)

@@ -69,8 +69,7 @@ class PersonalMask(ImageProtection):
         masks = torch.stack([self.masks_[person] for person in rows]).to(x) if rows else torch.zeros_like(x)
         if masks.shape != x.shape:
             raise ShapeError(f"The masks are for pictures {tuple(masks.shape[1:])}, got {tuple(x.shape[1:])}.")
-        colorless = (x[:, :1] == x).flatten(1).all(1)[:, None, None, None]
-        return self.strength * torch.where(colorless, masks.mean(1, keepdim=True), masks)
+        return self.strength * torch.where(colorless(x), masks.mean(1, keepdim=True), masks)
 
     def rekeyed(self, seed: int) -> Self:
         """The method with masks of somebody else's making."""
@@ -96,3 +95,8 @@ class PersonalMask(ImageProtection):
     def people(self) -> Sequence[int]:
         """Who has a mask."""
         return sorted(self.masks_)
+
+
+def colorless(images: Images) -> Tensor:
+    """(B, 1, 1, 1) bool: which pictures have no color at all."""
+    return (images[:, :1] == images).flatten(1).all(1)[:, None, None, None]

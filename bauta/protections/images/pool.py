@@ -11,7 +11,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from bauta.errors import UsageError
+from bauta.protections.images.cloak import Cloak
 from bauta.protections.images.team import Team, angles
+from bauta.recognizers.base import Recognizer
 from bauta.types import Faces, Templates
 
 
@@ -61,3 +63,15 @@ class Pool:
         order = torch.randperm(len(self.people), generator=draws).tolist()
         own = int(self.away(templates).argmin()) if person is None else -1
         return [row for row in order if row != own and self.people[row] != person]
+
+
+class Targeted(Cloak):
+    """A cloak that moves a picture toward somebody else: the people in the faces of `fit` are its pool."""
+
+    pool_: Pool
+
+    def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
+        """Take the team and the pool. Raises `UsageError` without recognizers or with less than two people."""
+        super().fit(faces, *recognizers)
+        self.pool_ = Pool.of(faces, self.team_, type(self).__name__)
+        return self

@@ -14,6 +14,7 @@ from bauta.ops.noise import generators
 from bauta.ops.quantize import to_8bit
 from bauta.ops.similarity import structural_similarity
 from bauta.protections.images.p3mask import face_area
+from bauta.protections.images.personal import colorless
 from bauta.protections.images.pool import Pool
 from bauta.protections.images.team import angles
 from bauta.protections.images.transfermask import GAIN, LEAST, MEMORY, MOST, TransferMask, moved
@@ -26,8 +27,8 @@ class ScatterMask(TransferMask):
     everybody of its kind, toward a stranger who is drawn for this photo.
 
     One additive mask gathers all protected photos of a person in one place, so that protected photos find each other
-    (as Protego, CVPR 2026, reports of Chameleon; its log-det of the batch changed nothing here). Strangers of their own
-    scatter them. The price is a second or so a photo, and that the key takes off the mask and not the steps.
+    (as Protego, CVPR 2026, reports of Chameleon). Strangers of their own are to scatter them. The price is a second or
+    so a photo, and that the key takes off the mask and not the steps.
 
     fit: people with at least `least` photos get a mask; the others are strangers, if there are any, else all are.
     Other options as `TransferMask`.
@@ -111,7 +112,7 @@ class ScatterMask(TransferMask):
         ]
         strangers = [center[chosen] for center in self.pool_.centers]
         bound = self.strength * self.epsilon * face_area(*x.shape[-2:]).to(x)
-        colorless = (x[:, :1] == x).flatten(1).all(1)[:, None, None, None]  # gray photos stay gray
+        gray = colorless(x)
         memory, weight = torch.zeros_like(x), torch.ones(len(x)).to(x)
         for step in range(self.steps):
             change = change.detach().requires_grad_(True)
@@ -121,7 +122,7 @@ class ScatterMask(TransferMask):
             dssim = (1 - structural_similarity(x, masked)) / 2
             (gradient,) = torch.autograd.grad((weight * dssim / self.budget - away).sum(), change)
             with torch.no_grad():
-                gradient = torch.where(colorless, gradient.mean(1, keepdim=True), gradient)
+                gradient = torch.where(gray, gradient.mean(1, keepdim=True), gradient)  # gray photos stay gray
                 memory = MEMORY * memory + gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
                 size = 2 * self.step_size * (0.55 + 0.45 * math.cos(math.pi * step / self.steps))
                 change = (change - size * memory.sign()).minimum(bound).maximum(-bound)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from bauta.ops.noise import generators
 from bauta.ops.quantize import through_8bit
-from bauta.protections.images.cloak import Cloak, ball
+from bauta.protections.images.cloak import ball
 from bauta.protections.images.dodging import resized_and_padded
-from bauta.protections.images.pool import Pool
-from bauta.recognizers.base import Recognizer
+from bauta.protections.images.pool import Targeted
 from bauta.spec import recipe
-from bauta.types import Faces, Images, Templates
+from bauta.types import Images, Templates
 
 # 2 sigma^2 = 2 w of the Gaussian kernels, in squared levels of 0..255: the released code's
 WIDTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 5, 10, 15, 20, 25, 30, 35, 100, 1e3, 1e4, 1e5, 1e6)
 
 
-class TIPIM(Cloak):
+class TIPIM(Targeted):
     """Targeted identity-protection: signed steps with momentum that minimize, for a target t::
 
         |f(x') - f(t)|^2  -  |f(x') - f(x)|^2  +  gamma * MMD(x', x)
@@ -51,12 +49,6 @@ class TIPIM(Cloak):
         self.seed, self.batch_size = seed, batch_size
 
     __repr__ = recipe
-
-    def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
-        """Take the team and the pool. Raises `UsageError` without recognizers or with less than two people."""
-        super().fit(faces, *recognizers)
-        self.pool_ = Pool.of(faces, self.team_, type(self).__name__)
-        return self
 
     def cloak(self, original: Images, digests: Sequence[str], people: Sequence[int | None]) -> Images:
         clean = self.team_.templates(original)

@@ -34,6 +34,7 @@ from bauta.protections import (
 )
 from bauta.protections.images.personal import PersonalMask
 from bauta.recognizers import Recognizer, load
+from bauta.study.evaluate import embed
 from bauta.study.judge import Ledger
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.records import Row
@@ -144,12 +145,7 @@ def first_of_each(faces: Faces, number: int) -> Faces:
 
 def embedder(recognizer: Recognizer) -> Callable[[Images], Tensor]:
     """Pictures -> templates, in batches, without gradients."""
-
-    def embed(images: Images) -> Tensor:
-        with torch.no_grad():
-            return torch.cat([recognizer.embed(batch) for batch in torch.split(images, 64)])
-
-    return embed
+    return lambda images: embed(recognizer, Faces(images))
 
 
 def one(
