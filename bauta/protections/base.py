@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
+from bauta.errors import UsageError
 from bauta.recognizers.base import Recognizer
 from bauta.types import Faces, Stage
 
@@ -35,6 +37,25 @@ class Protection(nn.Module):
         other = copy.copy(self)
         other._modules = dict(self._modules)  # else fitting the copy would fit the original too
         other.seed = seed
+        return other
+
+    def learned(self) -> dict[str, Tensor]:
+        """What `fit` learned, as tensors for a file; nothing where it learns nothing."""
+        return {name: tensor.detach().clone().contiguous() for name, tensor in self.state_dict().items()}
+
+    def restored(self, tensors: Mapping[str, Tensor], *recognizers: Recognizer) -> Self:
+        """A copy with what `learned` gave; recognizers as for `fit`. The recipe and the tensors are all it takes.
+
+        Raises `UsageError` where the tensors are not those of such a protection.
+        """
+        other = copy.deepcopy(self)
+        try:
+            other.load_state_dict(dict(tensors))
+        except RuntimeError as error:
+            raise UsageError(
+                f"{self!r} learns {', '.join(self.state_dict()) or 'nothing'}, got tensors {', '.join(tensors) or 'none'} "
+                "of other names or shapes; give what learned() gave for the same recipe."
+            ) from error
         return other
 
     def param_groups(self) -> list[dict[str, object]]:
