@@ -19,6 +19,11 @@ def _generator(text: str) -> Generator:
     return Generator().manual_seed(number)
 
 
+def row_digests(rows: Tensor) -> list[str]:
+    """The SHA-256 of each row of (B, ...), as 32-bit floats: who is known by content alone, wherever the row stands."""
+    return [hashlib.sha256(row.detach().cpu().float().contiguous().numpy().tobytes()).hexdigest() for row in rows]
+
+
 def normal(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Tensor:
     """(len(draws), *shape) standard normal numbers, row i from generator i, on the device and of the type of `like`."""
     return torch.stack([torch.randn(tuple(shape), generator=g) for g in draws]).to(like)

@@ -42,6 +42,16 @@ def test_draws_belong_to_the_face_and_the_seed(network: Recognizer) -> None:
         GaussianNoise(-1)
 
 
+def test_without_faces_the_draw_belongs_to_the_features_and_not_to_their_row(network: Recognizer) -> None:
+    clean = network.features(tiny.faces(4).images)
+    noisy = GaussianNoise(0.2, seed=3)(clean)
+    assert torch.equal(GaussianNoise(0.2, seed=3)(clean[[2, 0]]), noisy[[2, 0]])
+    shares = (noisy - clean) / clean.std((1, 2, 3), keepdim=True, correction=0)
+    assert float(torch.corrcoef(shares.flatten(1)).fill_diagonal_(0).abs().max()) < 0.1
+    twins = GaussianNoise(0.2, seed=3)(clean[[1, 1]])
+    assert torch.equal(twins[0], twins[1])
+
+
 def test_a_shuffle_keeps_every_value_of_the_perturbation(network: Recognizer) -> None:
     """Sorted, the noise is the protection's own change of the features, face by face; in its order it is not."""
     faces, blurred = tiny.faces(4), PMT(steps=4, seed=2)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bauta.errors import ShapeError, UsageError, check_shape
-from bauta.ops.noise import generators, normal
+from bauta.ops.noise import generators, normal, row_digests
 from bauta.ops.quantize import through_8bit
 from bauta.protections.base import FeatureProtection, ImageProtection
 from bauta.protections.images.pmt import PMT
@@ -23,7 +23,8 @@ class GaussianNoise(FeatureProtection):
 
     The paper adds 0 to 0.3 in units of features whose scale it does not give. That scale runs from 0.4 to 2.1 over the
     cuts of the CASIA MobileFaceNet, so an absolute number could not be carried from a cut to another; a relative one
-    can, and says at once how much of the signal is left. seed: with a face's digest it fixes the draw.
+    can, and says at once how much of the signal is left. seed: with a face's digest it fixes the draw, or with the
+    features' own where no faces are given (a provider's database), so that a row's place never matters.
     """
 
     def __init__(self, sd: float = 0.1, *, seed: int = 0) -> None:
@@ -36,7 +37,7 @@ class GaussianNoise(FeatureProtection):
 
     def forward(self, x: Features, faces: Faces | None = None) -> Features:
         check_shape(x, "B C h w", "features")
-        digests = [str(row) for row in range(len(x))] if faces is None else faces.digests()
+        digests = row_digests(x) if faces is None else faces.digests()
         noise = normal(x.shape[1:], generators(self.seed, digests, "feature noise"), x)
         return x + self.sd * x.std((1, 2, 3), keepdim=True, correction=0) * noise
 
