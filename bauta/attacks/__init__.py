@@ -23,6 +23,7 @@ from bauta.attacks.purify import FILTERS, Purify
 from bauta.attacks.reconstruction.averaging import Averaging, KnownPairs
 from bauta.attacks.reconstruction.denoiser import Denoiser
 from bauta.attacks.reconstruction.inversion import Inversion
+from bauta.attacks.reconstruction.plain import PlainFace
 from bauta.attacks.reconstruction.recface import RecFace
 from bauta.attacks.reconstruction.unsplit import UnSplit
 from bauta.attacks.reidentification.comparison import Comparison
@@ -38,6 +39,7 @@ ALL = (
     Purify,
     Via,
     RecFace,
+    PlainFace,
     Denoiser,
     Inversion,
     UnSplit,
@@ -71,6 +73,7 @@ __all__ = [
     "Linkage",
     "LogisticProbe",
     "MLPProbe",
+    "PlainFace",
     "Purify",
     "RecFace",
     "Reconstruction",

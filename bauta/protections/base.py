@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from bauta.errors import UsageError
@@ -35,7 +36,7 @@ class Protection(nn.Module):
         if not hasattr(self, "seed"):
             return self
         other = copy.copy(self)
-        other._modules = dict(self._modules)  # else fitting the copy would fit the original too
+        other._modules, other._buffers = dict(self._modules), dict(self._buffers)  # else fitting one would fit both
         other.seed = seed
         return other
 
@@ -46,15 +47,21 @@ class Protection(nn.Module):
     def restored(self, tensors: Mapping[str, Tensor], *recognizers: Recognizer) -> Self:
         """A copy with what `learned` gave; recognizers as for `fit`. The recipe and the tensors are all it takes.
 
+        A buffer that is empty before `fit` takes the shape that comes.
         Raises `UsageError` where the tensors are not those of such a protection.
         """
         other = copy.deepcopy(self)
+        for name, buffer in list(other.named_buffers()):
+            if not buffer.numel() and name in tensors:
+                place, _, own = name.rpartition(".")
+                setattr(other.get_submodule(place), own, torch.empty_like(tensors[name]))
         try:
             other.load_state_dict(dict(tensors))
         except RuntimeError as error:
+            known, came = ", ".join(self.state_dict()) or "nothing", ", ".join(tensors) or "none"
             raise UsageError(
-                f"{self!r} learns {', '.join(self.state_dict()) or 'nothing'}, got tensors {', '.join(tensors) or 'none'} "
-                "of other names or shapes; give what learned() gave for the same recipe."
+                f"{self!r} learns {known}, got tensors {came} of other names or shapes; give what learned() gave "
+                "for the same recipe."
             ) from error
         return other
 

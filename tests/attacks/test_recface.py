@@ -6,8 +6,9 @@ import pytest
 import tiny
 import torch
 
-from bauta.attacks import Denoiser, Knows, RecFace, Victim
+from bauta.attacks import Denoiser, Knows, PlainFace, RecFace, Victim
 from bauta.errors import UsageError
+from bauta.generators import PlainDecoder, UNet
 from bauta.metrics import PSNR
 from bauta.pipeline import Pipeline
 from bauta.protections import WhiteNoise
@@ -31,6 +32,18 @@ def test_features_of_a_shallow_cut_give_the_face_back_and_noise_takes_it() -> No
     told = Victim(noisy, aware.knowledge)
     adapted = PSNR(aware.fit(public, told)(noisy.features(victims), told), victims.images).mean()
     assert adapted > unaware + 1, "who trains on protected pairs reads more"
+
+
+def test_another_network_learns_from_the_same_pairs() -> None:
+    """It reads a shallow cut too, by itself: its pictures are its own."""
+    pipeline, public, victims = Pipeline(tiny.recognizer(cut=1)), tiny.faces(64, seed=3), tiny.faces(8, seed=4)
+    victim, leak = Victim(pipeline, PlainFace.default_knowledge), pipeline.features(victims)
+    plain, known = PlainFace(**QUICK).fit(public, victim), RecFace(**QUICK).fit(public, victim)
+    assert isinstance(plain.network_, PlainDecoder)
+    assert isinstance(known.network_, UNet)
+    blind = PSNR(public.images.mean(0).expand_as(victims.images), victims.images).mean()
+    assert PSNR(plain(leak, victim), victims.images).mean() > blind + 4
+    assert not torch.allclose(plain(leak, victim), known(leak, victim), atol=0.01)
 
 
 def test_a_denoiser_undoes_what_it_was_trained_on() -> None:

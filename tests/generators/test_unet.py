@@ -7,8 +7,9 @@ import tiny
 import torch
 
 from bauta.errors import ShapeError, UsageError
+from bauta.generators.base import level
 from bauta.generators.training import LOSSES, train
-from bauta.generators.unet import CHANNELS, UNet, level
+from bauta.generators.unet import CHANNELS, UNet
 from bauta.metrics import PSNR, SSIM
 
 SHAPES = [(3, 112, 112), (64, 56, 48), (64, 28, 24), (128, 14, 12), (512, 7, 6), (128, 1, 1), (128,), (5, 30, 30)]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Generator, Tensor
 
 from bauta.attacks.base import Knowledge, Reconstruction, Victim
 from bauta.errors import UsageError
+from bauta.generators import DECODERS, Decoder
 from bauta.generators.training import LOSSES, Loss, compact, train
-from bauta.generators.unet import UNet
 from bauta.ops.seeds import seeded
 from bauta.spec import recipe
 from bauta.types import Faces, Images, Stage
@@ -35,6 +35,7 @@ class RecFace(Reconstruction):
     """
 
     default_knowledge = Knowledge(sees=Stage.FEATURES)
+    decoder: ClassVar[str] = "unet"
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class RecFace(Reconstruction):
             )
         self.steps, self.batch_size, self.rate, self.width = steps, batch_size, rate, width
         self.loss, self.perceptual, self.seed = loss, perceptual, seed
-        self.network_: UNet | None = None
+        self.network_: Decoder | None = None
 
     __repr__ = recipe
 
@@ -67,7 +68,7 @@ class RecFace(Reconstruction):
         leaks = compact(torch.cat([victim.observe(batch) for batch in public.batches(BATCH)]))
         height, width = public.images.shape[-2:]
         with seeded(self.seed):
-            network = UNet(tuple(leaks.shape[1:]), (height, width), width=self.width)
+            network = DECODERS[self.decoder](tuple(leaks.shape[1:]), (height, width), width=self.width)
         fitted = copy.copy(self)
         fitted.network_ = train(
             network.adapt(leaks[:500]).to(leaks.device),
