@@ -32,3 +32,12 @@ def normal(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Te
 def uniform(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Tensor:
     """(len(draws), *shape) numbers uniform in [0, 1), row i from generator i."""
     return torch.stack([torch.rand(tuple(shape), generator=g) for g in draws]).to(like)
+
+
+def laplace(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Tensor:
+    """(len(draws), *shape) Laplace numbers of scale 1 (standard deviation sqrt(2)), row i from generator i.
+
+    The difference of two exponential numbers, which is never infinite.
+    """
+    pairs = (torch.empty(2, *shape).exponential_(generator=g) for g in draws)
+    return torch.stack([first - second for first, second in pairs]).to(like)
