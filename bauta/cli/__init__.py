@@ -13,6 +13,7 @@ from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
 from bauta.cli.protect import protect
+from bauta.cli.protect_features import features, protect_features
 from bauta.errors import BautaError
 
 
@@ -39,6 +40,8 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
 app.add_typer(mask.app, name="mask")
 app.command()(protect)
+app.command()(protect_features)
+app.command()(features)
 app.command()(demo)
 app.command()(evaluate)
 app.command()(doctor)
