@@ -50,18 +50,22 @@ class Protection(nn.Module):
         A buffer that is empty before `fit` takes the shape that comes.
         Raises `UsageError` where the tensors are not those of such a protection.
         """
+        own = self.state_dict()
+        wrong = [name for name in own if name in tensors and tensors[name].dtype != own[name].dtype]
         other = copy.deepcopy(self)
         for name, buffer in list(other.named_buffers()):
             if not buffer.numel() and name in tensors:
-                place, _, own = name.rpartition(".")
-                setattr(other.get_submodule(place), own, torch.empty_like(tensors[name]))
+                place, _, last = name.rpartition(".")
+                setattr(other.get_submodule(place), last, torch.empty_like(tensors[name]))
         try:
-            other.load_state_dict(dict(tensors))
+            if wrong:
+                raise RuntimeError(f"other types of {', '.join(wrong)}")
+            other.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
         except RuntimeError as error:
-            known, came = ", ".join(self.state_dict()) or "nothing", ", ".join(tensors) or "none"
+            known, came = ", ".join(own) or "nothing", ", ".join(tensors) or "none"
             raise UsageError(
-                f"{self!r} learns {known}, got tensors {came} of other names or shapes; give what learned() gave "
-                "for the same recipe."
+                f"{self!r} learns {_short(known)}, got tensors {_short(came)} of other names, shapes or types; give "
+                "what learned() gave for the same recipe."
             ) from error
         return other
 
@@ -87,3 +91,7 @@ class TemplateProtection(Protection):
     """(B, D) unit rows -> templates."""
 
     stage = Stage.TEMPLATES
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
