@@ -64,6 +64,8 @@ class Victim:
 
     pipeline: the protected system. knowledge: what the attack declared. held: things by name, handed out if declared.
     enrolled: templates (N, D) in the matcher, for `score`. attacker_seed: the keys of an attacker who knows the scheme.
+    own: the device as he has prepared it for himself, with what he has learned; by default he runs the pipeline with
+    those keys and has learned nothing.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Victim:
         held: Mapping[str, object] | None = None,
         enrolled: Templates | None = None,
         attacker_seed: int = 1,
+        own: Pipeline | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.queries = 0
@@ -86,6 +89,7 @@ class Victim:
         }
         self._enrolled = enrolled
         self._attacker_seed = attacker_seed
+        self._own = own
 
     def observe(self, pictures: Images | Faces) -> Tensor:
         """The leak of the attacker's own pictures, at the stage that he sees.
@@ -131,7 +135,7 @@ class Victim:
         if self.knowledge.knows is Knows.NOTHING:
             return self._pipeline.bare()
         if self.knowledge.knows is Knows.SCHEME:
-            return self._pipeline.rekeyed(self._attacker_seed)
+            return self._pipeline.rekeyed(self._attacker_seed) if self._own is None else self._own
         return self._pipeline
 
     def _stage(self) -> Stage:

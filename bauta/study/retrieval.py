@@ -19,6 +19,10 @@ SIDES = ("probe", "gallery", "both")
 LEARN, PROBE = 0.7, 0.1  # of a person's photos, as published; the rest is the gallery
 FEWEST = 9  # photos of a person, so that each part has one
 CROWD = " in a crowd"
+OTHERS_MASK, BORROWED = (
+    "another's mask",
+    ("taken for the mask's owner", "found as himself"),
+)  # a side, and what is asked
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,10 @@ def test_observe_runs_the_device_that_the_attacker_knows(pipeline: Pipeline, sta
     assert not torch.allclose(scheme, own, atol=1e-3), "with keys of the attacker's own"
     other = Victim(pipeline, Knowledge(sees=stage, knows=Knows.SCHEME), attacker_seed=9).observe(images)
     assert not torch.allclose(scheme, other, atol=1e-3)
+    prepared = pipeline.rekeyed(7)
+    for knows in Knows:  # a device that he has prepared stands in for the one with other keys, and for nothing else
+        there = Victim(pipeline, Knowledge(sees=stage, knows=knows), own=prepared).observe(images)
+        assert torch.equal(there, prepared.at(stage, faces) if knows is Knows.SCHEME else seen[knows])
 
 
 def test_pmts_draws_are_keys(pipeline: Pipeline) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from bauta.errors import MissingWeights, UsageError
 from bauta.metrics import PSNR
 from bauta.protections import PGD, TIPIM, ImageProtection, OPOMCenter, P3Mask, ScatterMask, WhiteNoise
+from bauta.protections.images.personal import colorless
 from bauta.study.presets.chameleon import (
     JUDGES,
     SERVICES,
@@ -22,20 +23,19 @@ from bauta.study.presets.chameleon import (
     adaptive,
     chameleon,
     embedder,
-    first_of_each,
-    folders,
     masked,
-    opened,
+    parts,
     protections,
     stranger_key,
-    taught,
 )
+from bauta.study.presets.people import attacker, first_of_each, folders, opened, taught
 from bauta.study.presets.settings import Settings
 from bauta.study.records import Row
 from bauta.study.retrieval import Reader, Search, searched
 from bauta.types import Faces, Images, Source
 
 preset = importlib.import_module("bauta.study.presets.chameleon")  # the package's name is the function's
+photographers = importlib.import_module("bauta.study.presets.people")
 
 CELEBRITIES = {"Ann": 20, "Ben": 24, "Cid": 20, "Dot": 3}
 # Ann and Cid are in both sets, Eve and Fay have as many photos as who is looked for
@@ -76,13 +76,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageProtection]:
     What it compares may be changed.
     """
     names = (JUDGES[0], TEAM[0])
-    data = {"celeb12": people(CELEBRITIES, 1), "lfw": people(EVERYBODY, 2)}
+    data = {"celeb12": people(CELEBRITIES, 1), "lfw": people(EVERYBODY, 2), "utkface": people({"anybody": 90}, 3)}
     compared: dict[str, ImageProtection] = {"OPOM": OPOMCenter(steps=3), "noise": WhiteNoise(0.1)}
     monkeypatch.setattr(preset, "JUDGES", names[:1])
     monkeypatch.setattr(preset, "TEAM", names[1:])
     monkeypatch.setattr(preset, "SERVICES", {name: SERVICES[name] for name in ("PNG", "JPEG 75")})
     monkeypatch.setattr(preset, "load", lambda name: tiny.recognizer(name, seed=names.index(name)))
-    monkeypatch.setattr(preset, "load_dataset", data.__getitem__)
+    monkeypatch.setattr(preset, "ALSO", {})  # whole photos need faces of 112 pixels
+    monkeypatch.setattr(photographers, "load_dataset", data.__getitem__)
     monkeypatch.setattr(preset, "protections", lambda data, seed, quick: compared)
     return compared
 
@@ -111,6 +112,31 @@ def test_of_one_set_those_with_many_photos_are_looked_for_among_the_others(small
     again, _ = opened("lfw", 2, False, 1)
     assert folders(again.crowd) != folders(photos.crowd)
     assert max(Counter(folders(photos.learn)).values()) == 21
+
+
+def test_an_attacker_has_other_people_with_many_photos_and_none_of_them_gray(
+    small: dict[str, ImageProtection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gray = people({"Ann": 30, "Eve": 20, "Fay": 30, "Gil": 19}, 5)
+    gray = replace(gray, images=gray.images.mean(1, keepdim=True).expand(-1, 3, -1, -1))
+    data = {"celeb12": people(CELEBRITIES, 1), "lfw": gray, "utkface": people({"anybody": 90}, 3)}
+    monkeypatch.setattr(photographers, "load_dataset", data.__getitem__)
+    has = attacker("celeb12", True, 0)
+    assert has.people.identity is not None
+    assert sorted(Counter(has.people.identity.tolist()).items()) == [(1, 20), (2, 21)]  # Eve, Fay; Ann is looked for
+    assert not colorless(has.people.images).any()
+    levels = has.people.images * 255
+    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+    warm = has.people.images.mean((0, 2, 3))
+    assert warm[0] > warm[1] > warm[2]
+    assert (len(has.faces), has.faces.identity) == (64, None)
+
+
+def test_only_the_masks_that_matter_meet_attackers_with_masks_of_their_own() -> None:
+    assert parts("celeb12", "none") == ["retrieval", "whole photos"]
+    assert parts("lfw", "none") == ["retrieval"]
+    assert parts("celeb12", "TransferMask") == ["retrieval", "adaptive", "whole photos", "own masks"]
+    assert parts("celeb12", "PGD") == parts("lfw", "P3-Mask") == ["retrieval", "adaptive"]
 
 
 def test_masks_learn_from_persons_and_cloaks_from_strangers_too() -> None:

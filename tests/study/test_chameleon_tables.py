@@ -18,6 +18,7 @@ from bauta.study.tables.chameleon import chameleon_tables
 JUDGES, TEAM = ("judge a", "judge b"), ("member",)
 SIDES = ("probe", "gallery", "both")
 RETRIEVAL = ("rank-1", "rank-5", "rank-1 in a crowd", "rank-5 in a crowd", "rank-1 in a crowd, worst person")
+BORROWED = ("taken for the mask's owner in a crowd", "found as himself in a crowd")
 METRICS = (*RETRIEVAL, "TAR@FAR=0.001")
 COSTS = {"SSIM": 0.94, "PSNR": 35.0, "largest change, levels": 16.0}
 SECONDS = {"seconds to learn a person": 9.5, "seconds to apply": 0.004}
@@ -81,6 +82,8 @@ def study(request: pytest.FixtureRequest) -> Study:
     made = Study(request.param)
     made.nobody("celeb12")
     made.protected("celeb12", "P3-Mask", ("blur 1", "the key"))
+    for judge in JUDGES:
+        made.cell("celeb12", "P3-Mask", judge, BORROWED, side="another's mask")
     made.protected("celeb12", "PGD", ("blur 1",))
     made.nobody("lfw")
     made.protected("lfw", "P3-Mask", ("blur 1",))
@@ -106,7 +109,7 @@ def heads(table: Table, *columns: str) -> list[tuple[object, ...]]:
 
 def test_every_table_is_there_and_no_worst_case(study: Study) -> None:
     made = drawn(study)
-    expected = ["crowd", "closed", "worst-person", "more", "team", "files", "attacks", "costs", "published"]
+    expected = ["crowd", "closed", "worst-person", "more", "team", "files", "attacks", "borrowed", "costs", "published"]
     assert list(made) == expected
     assert study_of(study.rows) == "chameleon"
     for table in made.values():
@@ -180,6 +183,17 @@ def test_after_files_the_recognizer_that_finds_most_counts(study: Study) -> None
         else:
             expected = study.percent(data, protection, JUDGES[1], "rank-1 in a crowd", side, "JPEG 75")
             assert jpeg.value == pytest.approx(expected)
+
+
+def test_who_borrows_a_mask_has_a_line_where_it_was_asked(study: Study) -> None:
+    table = drawn(study)["borrowed"]
+    assert heads(table, "data", "protection") == [("celeb12", "P3-Mask")]
+    for judge in JUDGES:
+        for metric in BORROWED:
+            expected = study.percent("celeb12", "P3-Mask", judge, metric, "another's mask")
+            assert number(table.rows[0][f"{metric.removesuffix(' in a crowd')}: {judge}"]).value == pytest.approx(
+                expected
+            )
 
 
 def test_clean_files_that_no_service_had_are_left_open(study: Study) -> None:

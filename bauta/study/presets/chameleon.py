@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from bauta.attacks import FILTERS, Averaging, KnownPairs, Reconstruction, Victim
 from bauta.errors import BautaError, MissingError
-from bauta.faces import load_dataset
+from bauta.faces.detect import detector
 from bauta.metrics import PSNR, SSIM
 from bauta.pipeline import Pipeline
 from bauta.protections import (
@@ -36,17 +36,20 @@ from bauta.protections.images.personal import PersonalMask
 from bauta.recognizers import Recognizer, load
 from bauta.study.evaluate import embed
 from bauta.study.judge import Ledger
+from bauta.study.photographs import photographed
+from bauta.study.presets.ownmasks import Attacker, borrowed, trained
+from bauta.study.presets.people import attacker, first_of_each, opened, taught
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.records import Row
-from bauta.study.retrieval import SIDES, Reader, Search, search, searched
+from bauta.study.retrieval import SIDES, Reader, Search, searched
 from bauta.study.run import seed_everything
 from bauta.types import Faces, Images
 
 TEAM = ("mobilefacenet-casia", "mobilefacenet-relu6-ms1m")
 JUDGES = ("mobilefacenet-y1-ms1m", "mobileface-v3")
 DATA = {"celeb12": 12, "lfw": 12}  # data set -> of how many people who have at least `LEAST` photos
-LEAST, PHOTOS, CROWD, STRANGERS = 20, 21, 3000, 40
-MOST = 10  # probes of a person
+ALSO = {"celeb12": ("P3-Mask", "TransferMask")}  # pasted into whole photos, and met by attackers with their own masks
+WHOLE, PASTED = "whole photos", "pasted into a whole photo"
 
 SERVICES: dict[str, ImageProtection | None] = {
     "PNG": None,
@@ -85,7 +88,7 @@ def chameleon(settings: Settings, quick: bool) -> Iterator[Row]:
     """P3-Mask and its rivals: who is still found in a gallery, by side, after files, and by whom who knows the mask.
 
     Twelve people of the celebrity set and twelve of LFW with at least 20 photos, at most 21 of each to learn from, by
-    two recognizers that are not in the team. The data are these, whatever `--data` and `--pairs` say. About two hours
+    two recognizers that are not in the team. The data are these, whatever `--data` and `--pairs` say. About three hours
     on two cores, most of it for masks and for the cloaks that are made photo by photo, which are tried on the
     celebrities alone.
 
@@ -100,47 +103,15 @@ def chameleon(settings: Settings, quick: bool) -> Iterator[Row]:
         read: dict[str, Reader] = {}
         for name, protection in {"none": None, **protections(data, settings.seed, quick)}.items():
             system = f"{data} / {name}"
-            cells = {f"{system} / retrieval"} | ({f"{system} / adaptive"} if protection is not None else set())
-            if cells <= settings.done:
+            if {f"{system} / {part}" for part in parts(data, name)} <= settings.done:
                 continue
             if not read:
                 read = {judge: Reader.of(embedder(recognizers[judge]), photos) for judge in (*JUDGES, *TEAM)}
             facts = {"data": data, "protection": name, "recipe": "none" if protection is None else repr(protection)}
-            rows = one(settings, system, photos, strangers, team, read, protection)
-            for row in stamped(rows, study="chameleon", quick=quick, **facts):
-                if row.cell not in settings.done:
-                    yield row
-
-
-def opened(data: str, people: int, quick: bool, seed: int) -> tuple[Search, Faces]:
-    """A search, and strangers: people who are neither looked for nor in the crowd, for methods that need targets."""
-    lfw = load_dataset("lfw")
-    faces = load_dataset(data) if data != "lfw" else lfw
-    assert lfw.identity is not None
-    _, place, count = torch.unique(lfw.identity, return_inverse=True, return_counts=True)
-    few = (count < LEAST)[place].nonzero().flatten()
-    few = few[torch.randperm(len(few), generator=torch.Generator().manual_seed(seed))]
-    if data != "lfw":  # the same celebrity may be in both sets, and a stranger in neither
-        known = set(folders(faces))
-        names = folders(lfw[few])
-        few = few[torch.tensor([name not in known for name in names])]
-    strangers, rows = lfw[few[:STRANGERS]], few[STRANGERS : STRANGERS + (300 if quick else CROWD)]
-    assert strangers.identity is not None
-    crowd = lfw[rows[~torch.isin(lfw.identity[rows], strangers.identity)]]
-    made = search(faces, people, LEAST, crowd, seed, most=MOST)
-    return replace(made, learn=first_of_each(made.learn, PHOTOS)), strangers
-
-
-def folders(faces: Faces) -> list[str]:
-    """Each photo's folder, which is its person's name in both sets."""
-    return [PurePosixPath(source.file).parent.name for source in faces.source]
-
-
-def first_of_each(faces: Faces, number: int) -> Faces:
-    """At most so many photos of each person."""
-    assert faces.identity is not None
-    rows = [(faces.identity == p).nonzero().flatten()[:number] for p in torch.unique(faces.identity)]
-    return faces[torch.cat(rows)]
+            judges = {judge: recognizers[judge] for judge in JUDGES}
+            hunt = Hunt(photos, strangers, team, judges, read, partial(attacker, data, quick, settings.seed))
+            rows = one(settings, system, parts(data, name), hunt, protection)
+            yield from stamped(rows, study="chameleon", quick=quick, **facts)
 
 
 def embedder(recognizer: Recognizer) -> Callable[[Images], Tensor]:
@@ -148,44 +119,92 @@ def embedder(recognizer: Recognizer) -> Callable[[Images], Tensor]:
     return lambda images: embed(recognizer, Faces(images))
 
 
+@dataclass(frozen=True)
+class Hunt:
+    """Who is looked for, and who looks. team: whom masks are made against. judges: who is not in it. read: what all of
+    them make of the clean photos. others: what an attacker has who learns masks of his own; asked for once, late."""
+
+    photos: Search
+    strangers: Faces
+    team: list[Recognizer]
+    judges: dict[str, Recognizer]
+    read: dict[str, Reader]
+    others: Callable[[], Attacker]
+
+
+def parts(data: str, name: str) -> list[str]:
+    """The cells of one protection; a rival has less to answer."""
+    if name == "none":
+        return ["retrieval", WHOLE] if data in ALSO else ["retrieval"]
+    return ["retrieval", "adaptive", *((WHOLE, "own masks") if name in ALSO.get(data, ()) else ())]
+
+
 def one(
-    settings: Settings,
-    system: str,
-    photos: Search,
-    strangers: Faces,
-    team: list[Recognizer],
-    read: dict[str, Reader],
-    protection: ImageProtection | None,
+    settings: Settings, system: str, wanted: list[str], hunt: Hunt, protection: ImageProtection | None
 ) -> Iterator[Row]:
-    """Everything that is asked of one protection."""
-    cell = f"{system} / retrieval"
-    seed_everything(settings.seed, cell)
-    blank = Row(cell, system, "attack", "", "", None, seed=settings.seed)
+    """Everything that is asked of one protection, but for the cells that are done."""
+    cells = {part: f"{system} / {part}" for part in wanted}
+    todo = [part for part, cell in cells.items() if cell not in settings.done]
+    blanks = {part: Row(cell, system, "attack", "", "", None, seed=settings.seed) for part, cell in cells.items()}
+    blank, photos, team = blanks["retrieval"], hunt.photos, hunt.team
+    seed_everything(settings.seed, blank.cell)
     if protection is None:
-        for judge, reader in read.items():
-            rows = searched(replace(blank, attack=judge), photos, reader, "nobody", None, None)
-            yield from stamped(rows, side="nobody", file="PNG")
-        # a service may hide people by itself: clean files go the same way
-        services = {file: service for file, service in SERVICES.items() if service is not None}
-        yield from sent(blank, photos, read, photos.probe.images, photos.gallery.images, services)
+        if "retrieval" in todo:
+            yield from unprotected(blank, hunt)
+        if WHOLE in todo:
+            yield from whole(blanks[WHOLE], hunt, None)
         return
     try:
         begun = time.perf_counter()
-        fitted = protection.fit(taught(photos.learn, strangers, protection), *team)
+        fitted = protection.fit(taught(photos.learn, hunt.strangers, protection), *team)
         learning = time.perf_counter() - begun
         begun = time.perf_counter()
         probe, gallery = (masked(fitted, team[0], faces) for faces in (photos.probe, photos.gallery))
         applying = time.perf_counter() - begun
-        yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
-        if settings.show is not None:
-            settings.show(cell, probe, photos.probe)
-        yield from sent(blank, photos, read, probe, gallery, SERVICES)
-        blank = replace(blank, cell=f"{system} / adaptive")
-        yield from adaptive(blank, photos, read, fitted, team[0], probe)
+        if "retrieval" in todo:
+            yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
+            if settings.show is not None:
+                settings.show(blank.cell, probe, photos.probe)
+            yield from sent(blank, photos, hunt.read, probe, gallery, SERVICES)
+        if "adaptive" in todo:
+            blank = blanks["adaptive"]
+            yield from adaptive(blank, photos, hunt.read, fitted, team[0], probe)
+        if WHOLE in todo and isinstance(fitted, PersonalMask):
+            blank = blanks[WHOLE]
+            yield from whole(blank, hunt, fitted)
+        if "own masks" in todo and isinstance(fitted, PersonalMask):
+            blank = blanks["own masks"]
+            judging = {judge: hunt.read[judge] for judge in hunt.judges}
+            yield from borrowed(blank, photos, judging, fitted, gallery)
+            yield from trained(blank, photos, judging, fitted, team, hunt.judges, probe, hunt.others())
     except BautaError as error:
         if isinstance(error, MissingError):
             raise
         yield replace(blank, metric="failed", note=str(error))
+
+
+def unprotected(blank: Row, hunt: Hunt) -> Iterator[Row]:
+    """Clean photos; a service may hide people by itself, so they go its way too."""
+    for judge, reader in hunt.read.items():
+        rows = searched(replace(blank, attack=judge), hunt.photos, reader, "nobody", None, None)
+        yield from stamped(rows, side="nobody", file="PNG")
+    services = {file: service for file, service in SERVICES.items() if service is not None}
+    yield from sent(blank, hunt.photos, hunt.read, hunt.photos.probe.images, hunt.photos.gallery.images, services)
+
+
+def whole(blank: Row, hunt: Hunt, fitted: PersonalMask | None) -> Iterator[Row]:
+    """The mask is pasted into whole photos in which the face was found, and the face is found again."""
+    finder, ways = detector(), []
+    for seed, faces in enumerate((hunt.photos.probe, hunt.photos.gallery)):
+        change = None if fitted is None else fitted.of(faces.images, faces)
+        ways.append([photographed(faces.images, c, finder, blank.seed + seed) for c in (None, change)])
+    (bare, probe), (plain, gallery) = ways
+    for judge in hunt.judges:
+        embed = hunt.read[judge].embed
+        reader = replace(hunt.read[judge], probe=embed(bare), gallery=embed(plain))
+        for side in SIDES:
+            rows = searched(replace(blank, attack=judge), hunt.photos, reader, side, probe, gallery)
+            yield from stamped(rows, side=side, file=PASTED)
 
 
 def sent(
@@ -205,16 +224,6 @@ def sent(
             for side in SIDES:
                 rows = searched(replace(blank, attack=judge), photos, reader, side, *files)
                 yield from stamped(rows, side=side, file=file)
-
-
-def taught(learn: Faces, strangers: Faces, protection: ImageProtection) -> Faces:
-    """What a protection learns from: masks of persons from their photos, cloaks with targets from strangers' too."""
-    if isinstance(protection, PersonalMask) and not isinstance(protection, ScatterMask):
-        return learn
-    assert learn.identity is not None
-    assert strangers.identity is not None
-    apart = strangers.identity + int(learn.identity.max()) + 1  # two data sets count their people from zero
-    return Faces(torch.cat([learn.images, strangers.images]), torch.cat([learn.identity, apart]))
 
 
 def masked(protection: ImageProtection, recognizer: Recognizer, faces: Faces) -> Images:

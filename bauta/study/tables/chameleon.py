@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bauta.metrics.base import Interval, wilson
 from bauta.study.found import Found, interval
 from bauta.study.published import CHAMELEON_RECALL, PROTEGO_UNPROTECTED
 from bauta.study.records import Row
-from bauta.study.retrieval import CROWD, SIDES
+from bauta.study.retrieval import BORROWED, CROWD, OTHERS_MASK, SIDES
 from bauta.study.tables.base import Cells, Table, failed, percent
 
 NOBODY = "none"
@@ -59,7 +59,7 @@ class Numbers:
 
 def spread(row: Row) -> Interval | None:
     """A row's number. Where everybody's rate is 0, or 1, all draws are equal: only their number says how sure it is."""
-    rate = row.metric.startswith(("rank-", "TAR@"))
+    rate = row.metric.startswith(("rank-", "TAR@", *BORROWED))
     return wilson(round(row.value * row.n), row.n) if rate and row.value in (0, 1) and row.n else interval(row)
 
 
@@ -116,6 +116,13 @@ def chameleon_tables(rows: Iterable[Row]) -> list[Table]:
             "Rank-1 in a crowd after somebody tried to take the mask off, probes protected",
             "Percent. SSIM: with the photo before protection. The key is the person's own mask.",
             attacked(numbers, judges),
+        ),
+        Table(
+            "borrowed",
+            "Another person under the same mask, in a crowd",
+            "Percent of a person's probes that carry the next person's mask, whose own photos carry it too: how many "
+            "are taken for the mask's owner, and how many are found as who they show.",
+            [cells for line in numbers.lines for cells in borrowed(numbers, line, judges)],
         ),
         Table(
             "costs",
@@ -186,6 +193,16 @@ def attacked(numbers: Numbers, readers: Sequence[str]) -> list[Cells]:
                 seen = numbers.get(*line, "", name, "a viewer", "SSIM")
                 lines.append(whose(line) | {"attack": name} | cells | {"SSIM": seen})
     return lines
+
+
+def borrowed(numbers: Numbers, line: tuple[str, str], readers: Sequence[str]) -> Iterator[Cells]:
+    """One line, where it was asked."""
+    cells = whose(line)
+    for metric in BORROWED:
+        for reader in readers:
+            cells[f"{metric}: {reader}"] = percent(numbers.get(*line, OTHERS_MASK, "", reader, f"{metric}{CROWD}"))
+    if any(cells[name] is not None for name in cells if name not in ("data", "protection")):
+        yield cells
 
 
 def costs(numbers: Numbers, line: tuple[str, str]) -> Cells:
