@@ -191,9 +191,8 @@ def test_who_borrows_a_mask_has_a_line_where_it_was_asked(study: Study) -> None:
     for judge in JUDGES:
         for metric in BORROWED:
             expected = study.percent("celeb12", "P3-Mask", judge, metric, "another's mask")
-            assert number(table.rows[0][f"{metric.removesuffix(' in a crowd')}: {judge}"]).value == pytest.approx(
-                expected
-            )
+            column = f"{metric.removesuffix(' in a crowd')}: {judge}"
+            assert number(table.rows[0][column]).value == pytest.approx(expected)
 
 
 def test_clean_files_that_no_service_had_are_left_open(study: Study) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -31,7 +32,7 @@ class Beside:
         if self.asked % self.looks == 0:
             self.place = drawn(self.draws)
         self.asked += 1
-        return [Detection((200.0, 200.0, 100.0, 100.0), self.place.landmarks + [2, 0], 1.0)]
+        return [Detection((200.0, 200.0, 100.0, 100.0), self.place.landmarks + np.array([2, 0]), 1.0)]
 
 
 FACES = tiny.pictures(6, side=112)
