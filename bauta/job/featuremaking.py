@@ -24,7 +24,7 @@ def make_database(faces: Faces, recognizer: Recognizer, out: Path, told: Told, b
     Its tensor "features" is (N, C, h, w); "identity" (N,) is beside it where the faces have one; "recognizer", "cut"
     and "files" (JSON) are metadata.
 
-    Raises `MissingData` without faces, `UsageError` for another kind of file, `BautaError` where nothing can be written.
+    Raises `MissingData` without faces, `UsageError` for another kind of file, `BautaError` where it cannot be written.
     """
     if out.suffix != ".safetensors":
         raise UsageError(f"Features are written to a .safetensors file, got {out}; call it something.safetensors.")
