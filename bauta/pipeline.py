@@ -78,3 +78,13 @@ class System:
 
     probe: Pipeline
     gallery: Pipeline
+
+    @property
+    def exposed(self) -> Pipeline:
+        """The side whose data an attacker has: the probe's, unless the gallery alone is protected (a database)."""
+        return self.gallery if self.gallery.protections and not self.probe.protections else self.probe
+
+    @property
+    def opposite(self) -> Pipeline:
+        """The side that what leaked is compared with."""
+        return self.probe if self.exposed is self.gallery else self.gallery

@@ -50,7 +50,8 @@ def run(
     """Every system under every attack: first the system's own utility, then the attacks, each judged by its guess.
 
     victims: a verification protocol, whose first pictures pass the probe's pipeline and all of them the gallery's; or
-    faces alone, for attributes and reconstruction. public: the attacker's faces; they may share no identity with the
+    faces alone, for attributes and reconstruction. Attacked are the first pictures on the side that is exposed (see
+    `System`). public: the attacker's faces; they may share no identity with the
     victims. skip: cells that are not to be run again. judge: the independent recognizer that reads reconstructions.
     measures: how near a reconstruction is to the original. fits: where fitted attacks are kept; an unaware attack is
     fitted once for all protections of one device. show is told each cell that gave pictures, with them and the
@@ -67,7 +68,7 @@ def run(
             blank = Row(cell, name, "utility", "the authorized recognizer", "", None, private_when="", seed=seed)
             yield from utility(blank, views)
             viewer = Row(cell, name, "attack", "a viewer", "", None, seed=seed)
-            pictures, originals = views.probe(Stage.IMAGES), views.protected.images
+            pictures, originals = views.leak(Stage.IMAGES), views.protected.images
             yield Ledger(viewer, views.groups).mean("SSIM", SSIM(pictures, originals))
             if show is not None:
                 show(cell, pictures, views.protected)
@@ -79,10 +80,10 @@ def run(
             knows = attack.knowledge.knows.name
             blank = Row(cell, name, "attack", repr(attack), "", None, knows=knows, seed=seed)
             try:
-                victim = Victim(system.probe, attack.knowledge)
-                key = fit_key(attack, system.probe, public)
+                victim = Victim(system.exposed, attack.knowledge)
+                key = fit_key(attack, system.exposed, public)
                 fitted = fits[key] = fits[key] if key in fits else attack.fit(public, victim)
-                guess = fitted(views.probe(attack.knowledge.sees), victim)
+                guess = fitted(views.leak(attack.knowledge.sees), victim)
                 if show is not None and attack.guesses is Guess.IMAGES:
                     show(cell, guess, views.protected)
                 yield from list(judged(blank, fitted, guess, victim, views, judge, measures))
@@ -151,7 +152,7 @@ def judged(
         yield from judge_templates(blank, guess, references, views.pairs, getattr(attack, "threshold", None))
         return
     recognizer = views.system.gallery.recognizer
-    lines = srra_lines(zoo.threshold(recognizer.name), views.gallery(Stage.TEMPLATES), views.faces.identity)
+    lines = srra_lines(zoo.threshold(recognizer.name), views.opposite(Stage.TEMPLATES), views.faces.identity)
 
     def read(images: Tensor) -> Tensor:
         return embed(recognizer, Faces(images), BATCH)
@@ -159,7 +160,7 @@ def judged(
     truth = views.protected.images
     yield from judge_pictures(blank, guess, truth, views.groups, measures, read, lines, recognizer.columns)
     if judge is not None and views.pairs is not None:
-        references = judge(views.gallery(Stage.IMAGES), victim)
+        references = judge(views.opposite(Stage.IMAGES), victim)
         yield from judge_templates(
             blank, judge(guess, victim), references, views.pairs, judge.threshold, suffix=OF_PICTURES
         )

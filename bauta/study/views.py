@@ -18,7 +18,7 @@ class Views:
 
     victims: a verification protocol, or faces alone. The distinct first pictures of a protocol (`probes`), or all
     faces where there is none, pass the probe's pipeline; all pass the gallery's. gallery holds what is known of that
-    side.
+    side. What an attacker has are the same first pictures, on the side that is exposed: `leak`.
     """
 
     def __init__(self, system: System, victims: Pairs | Faces, gallery: dict[Stage, Tensor]) -> None:
@@ -27,6 +27,8 @@ class Views:
         self.faces = victims.faces if isinstance(victims, Pairs) else victims
         self.probes = torch.arange(len(self.faces)) if self.pairs is None else torch.unique(self.pairs.first)
         self._probe: dict[Stage, Tensor] = {}
+        self._leak = self._probe if system.exposed is system.probe else {}
+        self._opposite = gallery if system.opposite is system.gallery else {}
         self._bare: dict[Stage, Tensor] = {}
         self._gallery = gallery
         self._reader: Attack | None = None
@@ -34,34 +36,42 @@ class Views:
 
     @property
     def protected(self) -> Faces:
-        """The victims whose pictures are attacked, one for each row of `probe`."""
+        """The victims whose pictures are attacked, one for each row of `leak`."""
         return self.faces[self.probes]
 
     @property
     def groups(self) -> Tensor | None:
-        """Whose row each row of `probe` is, None where nobody knows."""
+        """Whose row each row of `leak` is, None where nobody knows."""
         return None if self.faces.identity is None else self.faces.identity[self.probes]
 
     def probe(self, stage: Stage) -> Tensor:
-        """Rows for the attacked pictures (`probes`)."""
+        """Rows for the first pictures (`probes`) as the matcher is asked for them."""
         return _view(self._probe, self.system.probe, stage, self.protected)
+
+    def leak(self, stage: Stage) -> Tensor:
+        """Rows for the first pictures as an attacker has them."""
+        return _view(self._leak, self.system.exposed, stage, self.protected)
 
     def bare(self, stage: Stage) -> Tensor:
         """The same rows without protections."""
-        return _view(self._bare, self.system.probe.bare(), stage, self.protected)
+        return _view(self._bare, self.system.exposed.bare(), stage, self.protected)
 
     def gallery(self, stage: Stage) -> Tensor:
         """Rows for all pictures of the protocol."""
         return _view(self._gallery, self.system.gallery, stage, self.faces)
 
-    def references(self, attack: Attack, victim: Victim) -> Templates:
-        """The attacker's templates of the gallery; purifiers in front of one attack share them.
+    def opposite(self, stage: Stage) -> Tensor:
+        """Rows for all pictures of the protocol, on the side that what leaked is compared with."""
+        return _view(self._opposite, self.system.opposite, stage, self.faces)
 
-        Where the gallery is protected too, it is read as the probes are.
+    def references(self, attack: Attack, victim: Victim) -> Templates:
+        """The attacker's templates of the opposite side; purifiers in front of one attack share them.
+
+        Where that side is protected too, it is read as the leak is.
         """
-        reader = attack if self.system.gallery.protections else getattr(attack, "reference", attack)
+        reader = attack if self.system.opposite.protections else getattr(attack, "reference", attack)
         if self._reader is not reader:
-            self._reader, self._references = reader, reader(self.gallery(reader.knowledge.sees), victim)
+            self._reader, self._references = reader, reader(self.opposite(reader.knowledge.sees), victim)
         return self._references
 
 

@@ -17,7 +17,7 @@ from bauta.errors import UsageError
 from bauta.faces import Pairs
 from bauta.metrics import SSIM, bootstrap
 from bauta.pipeline import Pipeline, System
-from bauta.protections import PMT, WhiteNoise
+from bauta.protections import PMT, GaussianNoise, WhiteNoise
 from bauta.study.records import Row
 from bauta.study.run import refuse_overlap, run
 from bauta.types import Faces, Stage
@@ -74,6 +74,9 @@ def systems() -> dict[str, System]:
 
 
 READER = ForeignRecognizer(tiny.recognizer("reader", seed=4), threshold=0.5)
+
+
+READING, OWNER = Comparison(), "the authorized recognizer"
 
 
 def table(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
@@ -221,3 +224,31 @@ def test_an_unknown_networks_threshold_is_the_best_on_clean_pairs(systems: dict[
     scores = (clean[victims.first] * clean[victims.second]).sum(1)
     reachable = max(float(((scores > t) == victims.same).float().mean()) for t in torch.linspace(-1, 1, 20001))
     assert found["bare / utility", "accuracy on the clean pairs"].value == pytest.approx(reachable)
+
+
+def test_a_protected_database_is_attacked_where_it_is_protected(victims: Pairs) -> None:
+    network = tiny.recognizer()
+    plain, noisy = Pipeline(network), Pipeline(network, GaussianNoise(2.0))
+    database, probe, both = System(plain, noisy), System(noisy, plain), System(noisy, noisy)
+    assert (database.exposed, database.opposite) == (noisy, plain)
+    assert (probe.exposed, probe.opposite) == (noisy, plain)
+    assert both.exposed is both.opposite is noisy
+    assert System(plain, plain).exposed is plain
+    rows = {
+        name: {(r.attack, r.metric): r.value for r in run({name: system}, [READING], None, victims, 0)}
+        for name, system in (("database", database), ("probe", probe), ("both", both), ("bare", System(plain, plain)))
+    }
+    attacked = {name: {k: v for k, v in found.items() if k[0] == repr(READING)} for name, found in rows.items()}
+    # who has the first pictures' records reads the same of them, whichever side they were protected for
+    assert attacked["database"] == attacked["probe"]
+    assert attacked["database"] != attacked["both"]
+    assert attacked["bare"][repr(READING), "AUC"] == 1
+    assert attacked["database"][repr(READING), "cosine to itself"] < 0.98
+    # the matcher is asked with clean first pictures for noisy records of all, and by hand
+    owner = {name: {k[1]: v for k, v in found.items() if k[0] == OWNER} for name, found in rows.items()}
+    first = victims.faces[torch.unique(victims.first)]
+    with torch.no_grad():
+        clean = plain.templates(first)
+        stored = torch.cat([noisy.templates(batch) for batch in victims.faces.batches(64)])
+    by_hand = (clean * stored[torch.unique(victims.first)]).sum(1).mean()
+    assert owner["database"]["cosine to itself"] == pytest.approx(float(by_hand), abs=1e-5)
