@@ -49,7 +49,7 @@ def evaluate(
     who = pairs.faces.identity
     groups = None if who is None else torch.stack([who[pairs.first], who[pairs.second]], 1)
     folds = ten_fold_accuracy(scores, same, pairs.fold)
-    right = bootstrap(_mean_of_folds, _hits(scores, same, pairs.fold), pairs.fold, groups=groups)
+    right = bootstrap(mean_of_folds, hits(scores, same, pairs.fold), pairs.fold, groups=groups)
     tar = {far: bootstrap(lambda s, y, far=far: tar_at_far(s, y, far), scores, same, groups=groups) for far in FARS}
     return Evaluation(
         right,
@@ -76,16 +76,16 @@ def embed(
     return torch.cat(parts)
 
 
-def _hits(scores: Tensor, same: Tensor, fold: Tensor) -> Tensor:
+def hits(scores: Tensor, same: Tensor, fold: Tensor) -> Tensor:
     """(N,) whether each pair is decided rightly at the threshold of the other folds."""
-    hits = torch.empty(len(scores), dtype=torch.float64)
+    right = torch.empty(len(scores), dtype=torch.float64)
     for f in torch.unique(fold):
         line = fold_threshold(scores[fold != f], same[fold != f])
-        hits[fold == f] = ((scores[fold == f] > line) == same[fold == f]).double()
-    return hits
+        right[fold == f] = ((scores[fold == f] > line) == same[fold == f]).double()
+    return right
 
 
-def _mean_of_folds(hits: Tensor, fold: Tensor) -> float:
+def mean_of_folds(right: Tensor, fold: Tensor) -> float:
     """Folds may differ in size, and each counts alike."""
     number = torch.bincount(fold)
-    return float((torch.bincount(fold, weights=hits)[number > 0] / number[number > 0]).mean())
+    return float((torch.bincount(fold, weights=right)[number > 0] / number[number > 0]).mean())
