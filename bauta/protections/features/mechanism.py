@@ -31,7 +31,7 @@ class Mechanism(FeatureProtection):
     epsilon: for the whole tensor. Papers often state it for one coefficient, where it looks harmless: of n coefficients
     with a budget each, the tensor's is n times as much. quantile: of the public norms, which share is not shortened.
     seed: with a face's digest (or the features' own) it fixes the draw, so that asking again teaches nothing more. It
-    must stay secret: the promise is against those who do not know it. Floating point is not hardened (Mironov, CCS 2012).
+    must stay secret: the promise is against those who do not know it. Rounding is not hardened (Mironov, CCS 2012).
 
     **A guarantee that means something leaves no face to recognize**, and where recognition works the epsilon says
     nothing: the bound is in 5,000 to 170,000 dimensions.
@@ -92,7 +92,7 @@ class Mechanism(FeatureProtection):
         return self.clipped(x) + self.scale() * noise
 
     def _norm(self, away: Tensor) -> Tensor:
-        return away.flatten(1).norm(self.order, dim=1)[:, None, None, None]
+        return torch.linalg.vector_norm(away, self.order, (1, 2, 3), keepdim=True)
 
 
 class LaplaceMechanism(Mechanism):
@@ -123,9 +123,7 @@ class GaussianMechanism(Mechanism):
 
     order = 2
 
-    def __init__(
-        self, epsilon: float = 8.0, *, delta: float = 1e-5, quantile: float = 0.9, seed: int = 0
-    ) -> None:
+    def __init__(self, epsilon: float = 8.0, *, delta: float = 1e-5, quantile: float = 0.9, seed: int = 0) -> None:
         super().__init__(epsilon=epsilon, quantile=quantile, seed=seed)
         if not 0 < delta < 1:
             raise UsageError(f"GaussianMechanism's delta is a probability between 0 and 1; got {delta}.")
@@ -139,8 +137,7 @@ class GaussianMechanism(Mechanism):
 
 
 def gaussian_delta(epsilon: float, deviation: float) -> float:
-    """The delta that Gaussian noise gives at sensitivity 1 (Balle and Wang, Theorem 8), in logarithms as e^epsilon would
-    overflow."""
+    """The delta of Gaussian noise at sensitivity 1 (Balle and Wang, Theorem 8), by logarithms: e^epsilon overflows."""
     near, far = 1 / (2 * deviation) - epsilon * deviation, -1 / (2 * deviation) - epsilon * deviation
     first, second = torch.special.log_ndtr(torch.tensor([near, far], dtype=torch.float64)).tolist()
     return math.exp(first) - math.exp(min(epsilon + second, first))

@@ -56,4 +56,5 @@ class Quantization(FeatureProtection):
         step = ((high - low) / (2**self.bits - 1)).clamp_min(1e-12)
         with torch.no_grad():
             levels = low + step * ((x.clamp(low, high) - low) / step).round()
-        return levels + (x - x.detach())
+        passed: Tensor = levels + (x - x.detach())
+        return passed
