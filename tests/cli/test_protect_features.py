@@ -215,4 +215,4 @@ def test_killed_at_any_time_it_goes_on_to_the_same_file(bauta: Command, tmp_path
     found = load_file(out)
     assert found["ids"].tolist() == list(range(120))
     assert found["features"].dtype == torch.float16
-    assert float((found["features"].float() - many).std()) == pytest.approx(0.5, rel=0.05)
+    assert float((found["features"].float() - torch.from_numpy(many)).std()) == pytest.approx(0.5, rel=0.05)
