@@ -1,0 +1,204 @@
+"""AdvFace: adversarial noise on stored features, against networks that turn features back into faces."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bauta.errors import ShapeError, UsageError, check_shape
+from bauta.generators import DECODERS, Decoder
+from bauta.generators.training import LOSSES, compact, train
+from bauta.ops.noise import generators, row_digests, uniform
+from bauta.ops.seeds import seeded
+from bauta.protections.base import FeatureProtection
+from bauta.recognizers.base import Recognizer
+from bauta.spec import recipe
+from bauta.types import Faces, Features, Images
+
+PUBLIC = 64  # public faces at a time through the client
+
+
+class AdvFace(FeatureProtection):
+    """Features (B, C, h, w) plus the noise that spoils the picture which a shadow model makes of them most.
+
+    Wang et al., "Privacy-preserving Adversarial Facial Features", CVPR 2023, for a provider's database: what is stored
+    is adversarial, the recognition network stays as it is. Established: a shadow model, trained as an attacker would
+    train his from features to pictures, makes a shadow image of the stored feature, and the noise maximizes a loss
+    between the shadow image and what the shadow model makes of the feature with the noise.
+    """
+
+    spread_: Tensor | None
+    shape_: Tensor | None
+
+    def __init__(
+        self,
+        epsilon: float = 0.3,
+        *,
+        bound: str = "linf",
+        steps: int = 10,
+        momentum: float = 1.0,
+        shadow: str = "unet",
+        width: float = 1.0,
+        shadow_steps: int = 600,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if not epsilon > 0:
+            raise UsageError(f"{name}'s epsilon is a share of each channel's spread, more than 0; got {epsilon}.")
+        if not 0 <= momentum <= 1:
+            raise UsageError(f"{name}'s momentum lies in 0..1; got {momentum}.")
+        for option, word, words in (("bound", bound, BOUNDS), ("shadow", shadow, DECODERS)):
+            if word not in words:
+                raise UsageError(f"{name}'s {option} must be one of {', '.join(words)}; got {word!r}.")
+        for option, number in (("steps", steps), ("shadow_steps", shadow_steps), ("batch_size", batch_size)):
+            if number < 1:
+                raise UsageError(f"{name}'s {option} must be at least 1; got {number}.")
+        self.epsilon, self.bound, self.steps, self.momentum = epsilon, bound, steps, momentum
+        self.shadow, self.width, self.shadow_steps = shadow, width, shadow_steps
+        self.batch_size, self.seed = batch_size, seed
+        self.shadows_ = nn.ModuleList()
+        self.register_buffer("spread_", None)
+        self.register_buffer("shape_", None)
+
+    __repr__ = recipe
+
+    def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
+        """Train the shadow model on what the client's layers of the one recognizer make of public faces.
+
+        Raises `UsageError` without public faces.
+        """
+        if len(recognizers) != 1:
+            raise UsageError(f"{type(self).__name__} protects the features of one recognizer; got {len(recognizers)}.")
+        if faces is None or len(faces) < 2:
+            raise UsageError(
+                f"{self!r} trains its shadow model on public faces; give at least two, none of them stored."
+            )
+        with torch.no_grad():
+            features = compact(torch.cat([recognizers[0].features(part.images) for part in faces.batches(PUBLIC)]))
+        self.learn(features, faces.images)
+        return self
+
+    def learn(self, features: Features, images: Images) -> None:
+        """From public features and their pictures: the channels' spread, and the shadow model."""
+        self.spread_ = spread(features)
+        self.shape_ = torch.tensor([*features.shape[1:], *images.shape[-2:]])
+        self.shadows_ = nn.ModuleList([self.trained(self.shadow, features, images, self.seed)])
+
+    def trained(self, shadow: str, features: Features, images: Images, seed: int) -> Decoder:
+        """A shadow model, trained as `RecFace` trains its network."""
+        with seeded(seed):
+            network = DECODERS[shadow](features.shape[1:], _size(images), width=self.width)
+        return train(
+            network.adapt(features[:500]).to(features.device),
+            features,
+            images,
+            steps=self.shadow_steps,
+            rate=3e-3,
+            loss=LOSSES["l1+ssim"],
+            generator=Generator().manual_seed(seed),
+        )
+
+    def architectures(self) -> Sequence[str]:
+        """The shadow models' architectures, in the order in which they are trained."""
+        return (self.shadow,)
+
+    def restored(self, tensors: Mapping[str, Tensor], *recognizers: Recognizer) -> Self:
+        """A copy with the shadow models that `learned` gave; the recognizer is not needed."""
+        shape = tensors.get("shape_", torch.empty(0)).tolist()
+        if len(shape) != 5 or min(shape) < 1:
+            raise UsageError(
+                f"{self!r} learns the shape (C, h, w, H, W) of features and pictures, got {shape or 'none'}."
+            )
+        other = copy.deepcopy(self)
+        channels, *_, height, width = shape
+        with torch.device("meta"):  # nothing is allocated that the tensors do not fill
+            other.spread_, other.shape_ = torch.empty(1, channels, 1, 1), torch.empty(5, dtype=torch.long)
+            other.shadows_ = nn.ModuleList(
+                DECODERS[name](shape[:3], (height, width), width=self.width) for name in self.architectures()
+            )
+        other.eval().requires_grad_(False)
+        return super(AdvFace, other).restored(tensors)
+
+    def forward(self, x: Features, faces: Faces | None = None) -> Features:
+        check_shape(x, "B C h w", "features")
+        if self.spread_ is None or self.shape_ is None:
+            raise UsageError(f"{type(self).__name__} has no shadow model yet: call fit(faces, recognizer) first.")
+        if x.shape[1:] != tuple(self.shape_[:3].tolist()):
+            raise ShapeError(
+                f"{type(self).__name__} was fitted at a cut with features {tuple(self.shape_[:3].tolist())}, got "
+                f"{tuple(x.shape[1:])}; fit it for the recognizer as it is cut here."
+            )
+        digests = row_digests(x) if faces is None else faces.digests()
+        draws = generators(self.seed, digests, "adversarial features")
+        parts = [
+            self.noise(rows, draws[start * self.batch_size :][: len(rows)])
+            for start, rows in enumerate(torch.split(x.detach(), self.batch_size))
+        ]
+        return x + torch.cat(parts).to(x) if parts else x
+
+    def noise(self, features: Features, draws: Sequence[Generator]) -> Tensor:
+        """The noise for one batch; each row's depends on that row and its draw alone."""
+        assert self.spread_ is not None
+        limit, direction = BOUNDS[self.bound]
+        features = features.float()
+        weights = self.weights(draws).to(features)
+        with torch.no_grad():
+            shadow_images = self.shadows_[0](features)
+        noise = limit((2 * uniform(features.shape[1:], draws, features) - 1) * self.epsilon, self.epsilon)
+        memory = torch.zeros_like(noise)
+        for _ in range(self.steps):
+            noise.requires_grad_(True)
+            with torch.enable_grad():  # a caller that needs no gradient may have switched it off
+                spoiled = self.spoiled(features + noise * self.spread_, shadow_images, weights)
+                (gradient,) = torch.autograd.grad(spoiled.sum(), noise)
+            memory = self.momentum * memory + gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
+            step = 2.5 * self.epsilon / self.steps
+            noise = limit(noise.detach() + step * direction(memory), self.epsilon)
+        return noise * self.spread_
+
+    def weights(self, draws: Sequence[Generator]) -> Tensor:
+        """(B, shadow models): how much each row's noise is to spoil each shadow model's picture."""
+        return torch.ones(len(draws), len(self.shadows_))
+
+    def spoiled(self, features: Features, shadow_images: Images, weights: Tensor) -> Tensor:
+        """(B,) how far the shadow models' pictures are from the shadow images: what is maximized."""
+        far = [(network(features) - shadow_images).abs().mean((1, 2, 3)) for network in self.shadows_]
+        return (weights * torch.stack(far, 1)).sum(1)
+
+
+def spread(features: Features) -> Tensor:
+    """(1, C, 1, 1) standard deviation of each channel over rows and places."""
+    maps = features.float().transpose(0, 1).flatten(1)
+    return maps.std(1, correction=0).view(1, -1, 1, 1)
+
+
+def _size(images: Images) -> tuple[int, int]:
+    return images.shape[-2], images.shape[-1]
+
+
+def rms(x: Tensor) -> Tensor:
+    """(B, 1, 1, 1) root of the mean square of each row."""
+    return x.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+
+
+def clipped(noise: Tensor, epsilon: float) -> Tensor:
+    """No value beyond epsilon."""
+    return noise.clamp(-epsilon, epsilon)
+
+
+def shrunk(noise: Tensor, epsilon: float) -> Tensor:
+    """No row whose root mean square is beyond epsilon: an L2 ball that compares with the L-inf one."""
+    return noise * (epsilon / rms(noise)).clamp_max(1)
+
+
+# Name -> what keeps noise (in units of the spread) inside, and the direction of the steepest ascent there.
+BOUNDS: dict[str, tuple[Callable[[Tensor, float], Tensor], Callable[[Tensor], Tensor]]] = {
+    "linf": (clipped, torch.sign),
+    "l2": (shrunk, lambda gradient: gradient / rms(gradient)),
+}
