@@ -22,6 +22,8 @@ from bauta.types import Faces, Source, Stage
 QUICK = {
     "PMT": "PMT(steps=3, seed=5)",
     "MatchedNoise": "MatchedNoise(PMT(steps=3), seed=5)",
+    "DeepObfuscator": "DeepObfuscator(steps=3, warmup=1, batch_size=2, width=0.25)",
+    "PEEP": "PEEP(components=3, seed=5)",
     "PGD": "PGD(steps=3, seed=5)",
     "MIFGSM": "MIFGSM(steps=3, seed=5)",
     "DIM": "DIM(steps=3, seed=5)",

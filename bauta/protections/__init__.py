@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from bauta.protections.base import FeatureProtection, ImageProtection, Protection, TemplateProtection
+from bauta.protections.features.deepobfuscator import DeepObfuscator
+from bauta.protections.features.dropout import FeatureDropout
+from bauta.protections.features.mechanism import GaussianMechanism, LaplaceMechanism
 from bauta.protections.features.noise import GaussianNoise, MatchedNoise
+from bauta.protections.features.quantization import Quantization
 from bauta.protections.images.dodging import DIM, MIFGSM, PGD, TIM
 from bauta.protections.images.fawkes import Fawkes
 from bauta.protections.images.lowkey import LowKey
 from bauta.protections.images.opom import OPOMAffine, OPOMCenter, OPOMConvex
 from bauta.protections.images.p3mask import P3Mask
+from bauta.protections.images.peep import PEEP
 from bauta.protections.images.pmt import PMT
 from bauta.protections.images.scattermask import ScatterMask
 from bauta.protections.images.service import JPEG, Move, Resize, WhiteNoise
@@ -23,6 +28,12 @@ ALL: tuple[type[Protection], ...] = (
     Move,
     GaussianNoise,
     MatchedNoise,
+    GaussianMechanism,
+    LaplaceMechanism,
+    Quantization,
+    FeatureDropout,
+    DeepObfuscator,
+    PEEP,
     PGD,
     MIFGSM,
     DIM,
@@ -43,14 +54,19 @@ __all__ = [
     "DIM",
     "JPEG",
     "MIFGSM",
+    "PEEP",
     "PGD",
     "PMT",
     "TIM",
     "TIPIM",
+    "DeepObfuscator",
     "Fawkes",
+    "FeatureDropout",
     "FeatureProtection",
+    "GaussianMechanism",
     "GaussianNoise",
     "ImageProtection",
+    "LaplaceMechanism",
     "LowKey",
     "MatchedNoise",
     "Move",
@@ -59,6 +75,7 @@ __all__ = [
     "OPOMConvex",
     "P3Mask",
     "Protection",
+    "Quantization",
     "Resize",
     "ScatterMask",
     "TemplateProtection",

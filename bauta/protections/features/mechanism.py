@@ -82,7 +82,8 @@ class Mechanism(FeatureProtection):
     def clipped(self, x: Features) -> Features:
         """The features, none further from the public mean than the bound."""
         away = x - self.mean_
-        return self.mean_ + away * (self.bound_ / self._norm(away).clamp_min(1e-12)).clamp_max(1)
+        kept: Tensor = self.mean_ + away * (self.bound_ / self._norm(away).clamp_min(1e-12)).clamp_max(1)
+        return kept
 
     def forward(self, x: Features, faces: Faces | None = None) -> Features:
         check_shape(x, "B C h w", "features")
@@ -92,7 +93,8 @@ class Mechanism(FeatureProtection):
         return self.clipped(x) + self.scale() * noise
 
     def _norm(self, away: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(away, self.order, (1, 2, 3), keepdim=True)
+        norm: Tensor = torch.linalg.vector_norm(away, self.order, (1, 2, 3), keepdim=True)
+        return norm
 
 
 class LaplaceMechanism(Mechanism):
