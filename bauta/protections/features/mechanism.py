@@ -34,7 +34,21 @@ class Mechanism(FeatureProtection):
     must stay secret: the promise is against those who do not know it. Rounding is not hardened (Mironov, CCS 2012).
 
     **A guarantee that means something leaves no face to recognize**, and where recognition works the epsilon says
-    nothing: the bound is in 5,000 to 170,000 dimensions.
+    nothing: noise must cover every difference that a face could have, in each of thousands of dimensions. Mean cosine
+    with the clean template, and accuracy on 600 LFW pairs of which one side is protected (clean: 0.982), for the CASIA
+    MobileFaceNet, 200 public faces, quantile 0.9, delta 1e-5:
+
+    ==========  =======================  =======================  =======================  =======================
+    epsilon     Laplace, 128 x 14 x 12   Gauss, 128 x 14 x 12     Laplace, 64 x 28 x 24    Gauss, 64 x 28 x 24
+    ==========  =======================  =======================  =======================  =======================
+    8           0.02, 0.527              0.02, 0.493              not measured             0.00, 0.488
+    10,000      0.18, 0.648              0.57, 0.910              -0.02, 0.472             -0.01, 0.513
+    100,000     0.97, 0.983              0.94, 0.973              0.83, 0.962              0.81, 0.958
+    1,000,000   1.00, 0.982              0.99, 0.982              1.00, 0.982              0.99, 0.978
+    ==========  =======================  =======================  =======================  =======================
+
+    100,000 for a tensor of 128 x 14 x 12 is 4.7 for one of its coefficients, which sounds like a guarantee. It says
+    that no output is e^100,000 times as likely for one face as for another. The default keeps the promise.
     """
 
     order: ClassVar[float]

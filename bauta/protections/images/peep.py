@@ -32,8 +32,12 @@ class PEEP(ImageProtection):
 
     Questionable, and kept because published numbers are in this unit: that epsilon belongs to *one coefficient*. All of
     them are sent, and the picture's own is `total_epsilon`, components times as much: hundreds, which promises nothing.
-    What protects is the projection, which takes away what eigenfaces cannot draw. The paper's body was not at hand when
-    this was written: the scaling and the defaults are ours.
+    What protects is the projection, which takes away what eigenfaces cannot draw, and it takes it from the recognizer
+    first. Accuracy of the CASIA MobileFaceNet on 300 LFW pairs of which one side is protected, by 1,000 public faces
+    (clean: 0.980): 64 eigenfaces without noise 0.663, at epsilon 8 0.623; 256 without noise 0.877, at 32 0.847, at 8
+    0.703; 800 without noise 0.947. From 256 on, who looks at the picture without noise knows the person too.
+
+    The paper's body was not at hand when this was written: the scaling and the defaults are ours.
     """
 
     mean_: Tensor
