@@ -126,5 +126,5 @@ def test_real_faces_stay_who_they_are(mirror: Path) -> None:
     with torch.no_grad():
         clean = network.features(victims.images)
         changed = fitted(clean)
-        assert float((changed - clean).norm() / clean.norm()) > 0.05
+        assert float((changed - clean).norm() / clean.norm()) > 0.02
         assert float((network.templates(changed) * network.templates(clean)).sum(1).mean()) > 0.8
