@@ -23,12 +23,33 @@ PUBLIC = 64  # public faces at a time through the client
 
 
 class AdvFace(FeatureProtection):
-    """Features (B, C, h, w) plus the noise that spoils the picture which a shadow model makes of them most.
+    """Features (B, C, h, w) plus the noise that spoils most what a shadow model makes of them.
 
-    Wang et al., "Privacy-preserving Adversarial Facial Features", CVPR 2023, for a provider's database: what is stored
-    is adversarial, the recognition network stays as it is. Established: a shadow model, trained as an attacker would
-    train his from features to pictures, makes a shadow image of the stored feature, and the noise maximizes a loss
-    between the shadow image and what the shadow model makes of the feature with the noise.
+    Wang et al., "Privacy-preserving Adversarial Facial Features", CVPR 2023: a provider's database stores adversarial
+    features, and the recognition network stays as it is. Only the stored side is adversarial, the live probe is clean:
+    ``System(probe=Pipeline(r), gallery=Pipeline(r, AdvFace().fit(public, r)))``.
+
+    Established: the shadow model simulates the attacker, features to pictures; it makes a shadow image x_s of the
+    stored feature z, x_s passes the client's layers to a shadow feature z_s, and the noise, found from the loss between
+    x_s and the picture of z_s plus noise, is added. Silent: on the shadow model, its loss, the noise's bound, steps and
+    start. Ours:
+
+    * Noise is sought at z itself, for which a provider needs features and nothing else. Sought at z_s, as the paper's
+      figure has it, it comes to much the same: on features of 28 x 24 of the CASIA MobileFaceNet and 32 LFW faces, at
+      0.3, SSIM 0.39 and 9.3 dB at z, 0.42 and 8.3 dB at z_s (0.42 and 0.45 for a decoder that is not the shadow model).
+    * Mean absolute error is maximized: squared error and added SSIM came to the same; SSIM alone left 3 dB more.
+    * Signed steps with momentum on gradients of mean 1 (Dong et al., CVPR 2018), 2.5 epsilon / steps long, from a
+      start drawn uniformly inside: at z the error begins at zero and so does its gradient. 3, 5 and 10 steps did
+      equally (9.9, 9.3, 9.4 dB).
+    * epsilon: a bound in units of each channel's standard deviation over the public features, so that it carries from
+      cut to cut; of each value ("linf"), or of the root of the mean square over a face ("l2"), which goes further at
+      the same norm (SSIM 0.31 for 0.40).
+    * shadow: "plain" (`PlainDecoder`) or "unet" (`UNet`, as RecFace). Noise made against one spoiled the other as well,
+      with other people behind it, and the plain one is several times quicker. width, shadow_steps: of the network, its
+      training.
+
+    Draws follow the seed and a face's digest, or the features themselves where no faces are given. A rekeyed copy draws
+    anew against the same shadow model: who knows the scheme is granted the model, as no secret of the method's.
     """
 
     spread_: Tensor | None
@@ -39,10 +60,10 @@ class AdvFace(FeatureProtection):
         epsilon: float = 0.3,
         *,
         bound: str = "linf",
-        steps: int = 10,
+        steps: int = 5,
         momentum: float = 1.0,
-        shadow: str = "unet",
-        width: float = 1.0,
+        shadow: str = "plain",
+        width: float = 0.5,
         shadow_steps: int = 600,
         batch_size: int = 32,
         seed: int = 0,
@@ -134,13 +155,15 @@ class AdvFace(FeatureProtection):
                 f"{type(self).__name__} was fitted at a cut with features {tuple(self.shape_[:3].tolist())}, got "
                 f"{tuple(x.shape[1:])}; fit it for the recognizer as it is cut here."
             )
+        if not len(x):
+            return x
         digests = row_digests(x) if faces is None else faces.digests()
         draws = generators(self.seed, digests, "adversarial features")
         parts = [
             self.noise(rows, draws[start * self.batch_size :][: len(rows)])
             for start, rows in enumerate(torch.split(x.detach(), self.batch_size))
         ]
-        return x + torch.cat(parts).to(x) if parts else x
+        return x + torch.cat(parts).to(x)
 
     def noise(self, features: Features, draws: Sequence[Generator]) -> Tensor:
         """The noise for one batch; each row's depends on that row and its draw alone."""
