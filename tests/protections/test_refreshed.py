@@ -21,12 +21,12 @@ def network() -> Recognizer:
 
 @pytest.fixture(scope="module")
 def fitted(network: Recognizer) -> RefreshedAdvFace:
-    return RefreshedAdvFace(0.4, rounds=2, **QUICK).fit(tiny.faces(48, seed=3), network)
+    return RefreshedAdvFace(0.4, rounds=2, **QUICK).fit(tiny.faces(32, seed=3), network)
 
 
 def test_round_nought_is_advface(fitted: RefreshedAdvFace, network: Recognizer) -> None:
     features = network.features(tiny.faces(4).images)
-    plain = AdvFace(0.4, **QUICK).fit(tiny.faces(48, seed=3), network)
+    plain = AdvFace(0.4, **QUICK).fit(tiny.faces(32, seed=3), network)
     assert torch.equal(fitted.at_round(0)(features), plain(features))
     assert len(fitted.shadows_) == 3, "the ensemble itself is as it was"
     assert repr(fitted.at_round(1)) == repr(RefreshedAdvFace(0.4, rounds=1, **QUICK))

@@ -170,10 +170,10 @@ class AdvFace(FeatureProtection):
         assert self.spread_ is not None
         limit, direction = BOUNDS[self.bound]
         features = features.float()
-        weights = self.weights(draws).to(features)
         with torch.no_grad():
             shadow_images = self.shadows_[0](features)
         noise = limit((2 * uniform(features.shape[1:], draws, features) - 1) * self.epsilon, self.epsilon)
+        weights = self.weights(draws).to(features)
         memory = torch.zeros_like(noise)
         for _ in range(self.steps):
             noise.requires_grad_(True)
