@@ -110,7 +110,7 @@ def test_tensors_of_another_recipe_or_type_are_refused(fitted: AdvFace) -> None:
         AdvFace(shadow="unet").restored(tensors)
     with pytest.raises(UsageError, match="other names, shapes or types"):
         reread(fitted, width=0.75)
-    with pytest.raises(UsageError, match="learns the shape .* got none"):
+    with pytest.raises(UsageError, match=r"learns the shape .* got none"):
         AdvFace().restored({})
     with pytest.raises(UsageError, match="other names, shapes or types"):
         fitted.restored({k: v.half() if v.is_floating_point() else v for k, v in tensors.items()})
