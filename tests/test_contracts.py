@@ -22,6 +22,9 @@ from bauta.types import Faces, Source, Stage
 QUICK = {
     "PMT": "PMT(steps=3, seed=5)",
     "MatchedNoise": "MatchedNoise(PMT(steps=3), seed=5)",
+    "NormMatchedNoise": "NormMatchedNoise(GaussianNoise(0.3), seed=5)",
+    "AdvFace": "AdvFace(steps=3, shadow_steps=3, width=0.25, seed=5)",
+    "RefreshedAdvFace": "RefreshedAdvFace(steps=2, rounds=1, shadow_steps=3, width=0.25, seed=5)",
     "DeepObfuscator": "DeepObfuscator(steps=3, warmup=1, batch_size=2, width=0.25)",
     "PEEP": "PEEP(components=3, seed=5)",
     "PGD": "PGD(steps=3, seed=5)",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bauta.protections.base import FeatureProtection, ImageProtection, Protection, TemplateProtection
+from bauta.protections.features.advface import AdvFace
 from bauta.protections.features.deepobfuscator import DeepObfuscator
 from bauta.protections.features.dropout import FeatureDropout
 from bauta.protections.features.mechanism import GaussianMechanism, LaplaceMechanism
 from bauta.protections.features.noise import GaussianNoise, MatchedNoise
+from bauta.protections.features.normmatched import NormMatchedNoise
 from bauta.protections.features.quantization import Quantization
+from bauta.protections.features.refreshed import RefreshedAdvFace
 from bauta.protections.images.dodging import DIM, MIFGSM, PGD, TIM
 from bauta.protections.images.fawkes import Fawkes
 from bauta.protections.images.lowkey import LowKey
@@ -28,6 +31,9 @@ ALL: tuple[type[Protection], ...] = (
     Move,
     GaussianNoise,
     MatchedNoise,
+    NormMatchedNoise,
+    AdvFace,
+    RefreshedAdvFace,
     GaussianMechanism,
     LaplaceMechanism,
     Quantization,
@@ -59,6 +65,7 @@ __all__ = [
     "PMT",
     "TIM",
     "TIPIM",
+    "AdvFace",
     "DeepObfuscator",
     "Fawkes",
     "FeatureDropout",
@@ -70,12 +77,14 @@ __all__ = [
     "LowKey",
     "MatchedNoise",
     "Move",
+    "NormMatchedNoise",
     "OPOMAffine",
     "OPOMCenter",
     "OPOMConvex",
     "P3Mask",
     "Protection",
     "Quantization",
+    "RefreshedAdvFace",
     "Resize",
     "ScatterMask",
     "TemplateProtection",

@@ -9,7 +9,7 @@ from scipy import stats
 
 from bauta.errors import ShapeError, UsageError
 from bauta.pipeline import Pipeline
-from bauta.protections import PMT, GaussianNoise, MatchedNoise, WhiteNoise
+from bauta.protections import PMT, GaussianNoise, MatchedNoise, NormMatchedNoise, WhiteNoise
 from bauta.recognizers import Recognizer
 
 
@@ -90,3 +90,18 @@ def test_a_rekeyed_shuffle_leaves_the_first_alone(network: Recognizer) -> None:
     )
     assert not torch.allclose(other(clean, faces), before)
     assert torch.equal(fitted(clean, faces), before)
+
+
+def test_norm_matched_noise_has_the_norms_and_not_the_direction() -> None:
+    x = torch.randn(6, 5, 9, 7, generator=torch.Generator().manual_seed(3)) * torch.arange(1, 6)[:, None, None]
+    own, other = GaussianNoise(0.4, seed=1), NormMatchedNoise(GaussianNoise(0.4, seed=1), seed=1).fit(None)
+    change, noise = own(x) - x, other(x) - x
+    torch.testing.assert_close(noise.flatten(2).norm(dim=2), change.flatten(2).norm(dim=2))
+    aligned = torch.cosine_similarity(noise.flatten(1), change.flatten(1))
+    assert float(aligned.abs().max()) < 4 / x[0].numel() ** 0.5  # four deviations of chance
+    within = (noise / noise.flatten(2).norm(dim=2)[..., None, None] * 63**0.5).flatten()
+    assert stats.kstest(within.numpy(), "norm").pvalue > 0.001
+    # a row's noise is its own, whatever stands beside it
+    torch.testing.assert_close(other(x[2:4]), other(x)[2:4])
+    assert not torch.equal(other.rekeyed(7)(x), other(x))
+    assert torch.equal(other.restored(other.learned())(x), other(x))

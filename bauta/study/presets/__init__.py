@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from bauta.study.presets.ablation import pmt_ablation
 from bauta.study.presets.abuse import abuse, bare, depth, pmt_abuse
+from bauta.study.presets.advface import advface
 from bauta.study.presets.attributes import pmt_attributes
 from bauta.study.presets.chameleon import chameleon
 from bauta.study.presets.parameters import pmt_parameters
@@ -26,6 +27,7 @@ STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "pmt-scalability": pmt_scalability,
     "pmt-ablation": pmt_ablation,
     "chameleon": chameleon,
+    "advface": advface,
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "STUDIES",
     "Settings",
     "abuse",
+    "advface",
     "authorize",
     "bare",
     "chameleon",

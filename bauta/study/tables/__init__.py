@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from bauta.study.records import Row
 from bauta.study.tables.ablation import ablation_curves, ablation_tables
 from bauta.study.tables.abuse import abuse_tables, depth_rows
+from bauta.study.tables.advface import advface_tables
 from bauta.study.tables.attributes import attributes_tables
 from bauta.study.tables.base import Curve, Table, count, percent
 from bauta.study.tables.chameleon import chameleon_tables
@@ -21,6 +22,7 @@ from bauta.study.tables.worst import worst_tables
 
 # Study -> its tables; rows that do not say of which study they are go to the tables of pmt-abuse.
 DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
+    "advface": advface_tables,
     "chameleon": chameleon_tables,
     "pmt-abuse": abuse_tables,
     "pmt-ablation": ablation_tables,
