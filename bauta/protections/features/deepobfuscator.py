@@ -77,7 +77,10 @@ class DeepObfuscator(FeatureProtection):
     needs much less of a face than recognition does.
 
     It is no key: the transform has no secret, is on every device, and a decoder trained on its output sees through
-    whatever it only re-encodes. Judge it by such a one, and not by the decoder of the game.
+    whatever it only re-encodes. Judge it by such a one, and not by the decoder of the game. After 120 steps on 300
+    faces at 128 x 14 x 12 of the CASIA MobileFaceNet, templates keep a cosine of 0.97 and lose no accuracy on 200 LFW
+    pairs, and a briefly trained RecFace (120 steps) gets, on 48 faces, an SSIM of 0.34 when it learned from clean
+    features, and of 0.58 when it learned from obfuscated ones: 0.64 without any protection.
 
     steps: of the game, after `warmup` steps of the adversaries alone. rate: of the obfuscator. hidden: its channels.
     width: a factor on the U-Net's channels. training_seed: of all first weights and the order of the batches.
