@@ -20,7 +20,8 @@ from bauta.types import Faces
 
 NETWORK = tiny.recognizer(cut=2)
 PUBLIC, FACES = Faces(to_8bit(tiny.pictures(24, seed=5))), tiny.faces(4)
-KINDS = (LaplaceMechanism, GaussianMechanism)
+Kind = type[LaplaceMechanism] | type[GaussianMechanism]
+KINDS: tuple[Kind, ...] = (LaplaceMechanism, GaussianMechanism)
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
@@ -61,7 +62,7 @@ def test_it_needs_less_than_the_classical_bound_and_is_right_where_that_is_wrong
 
 
 @EACH
-def test_the_noise_has_the_distribution_and_the_scale_that_the_promise_needs(kind: type[Mechanism]) -> None:
+def test_the_noise_has_the_distribution_and_the_scale_that_the_promise_needs(kind: Kind) -> None:
     clean = NETWORK.features(FACES.images)
     fitted = kind(epsilon=3.0, seed=3).fit(PUBLIC, NETWORK)
     away = (clean - fitted.mean_).flatten(1).numpy()
@@ -80,7 +81,7 @@ def test_the_noise_has_the_distribution_and_the_scale_that_the_promise_needs(kin
 
 
 @EACH
-def test_no_two_faces_are_further_apart_than_the_noise_is_made_for(kind: type[Mechanism]) -> None:
+def test_no_two_faces_are_further_apart_than_the_noise_is_made_for(kind: Kind) -> None:
     """Whatever comes, also what no public face was like; and nine in ten public faces are not touched."""
     fitted = kind(quantile=0.9).fit(PUBLIC, NETWORK)
     wild = 1e4 * torch.randn(6, *fitted.mean_.shape, generator=torch.Generator().manual_seed(0))
@@ -97,7 +98,7 @@ def test_no_two_faces_are_further_apart_than_the_noise_is_made_for(kind: type[Me
 
 
 @EACH
-def test_draws_belong_to_the_face_and_the_seed(kind: type[Mechanism]) -> None:
+def test_draws_belong_to_the_face_and_the_seed(kind: Kind) -> None:
     clean = NETWORK.features(FACES.images)
     fitted = kind(seed=3).fit(PUBLIC, NETWORK)
     noisy = fitted(clean, FACES)
@@ -109,7 +110,7 @@ def test_draws_belong_to_the_face_and_the_seed(kind: type[Mechanism]) -> None:
 
 
 @EACH
-def test_it_refuses_what_has_no_meaning(kind: type[Mechanism]) -> None:
+def test_it_refuses_what_has_no_meaning(kind: Kind) -> None:
     clean = NETWORK.features(FACES.images)
     with pytest.raises(UsageError, match=r"epsilon is more than 0 and finite; got 0"):
         kind(epsilon=0)
