@@ -31,7 +31,7 @@ def test_delta_is_what_two_gaussians_differ_by(epsilon: float, deviation: float)
     """By its definition: what the density at 1 exceeds e^epsilon times the one at 0, integrated where it does."""
 
     def excess(x: float) -> float:
-        return stats.norm.pdf(x, 1, deviation) - math.exp(epsilon) * stats.norm.pdf(x, 0, deviation)
+        return float(stats.norm.pdf(x, 1, deviation) - math.exp(epsilon) * stats.norm.pdf(x, 0, deviation))
 
     crossing = 0.5 + epsilon * deviation**2  # where the ratio of the densities is e^epsilon
     points = (crossing, max(crossing, 1) + 12 * deviation)
