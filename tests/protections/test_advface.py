@@ -11,6 +11,7 @@ from bauta.attacks import Knows, PlainFace, RecFace, Victim
 from bauta.errors import ShapeError, UsageError
 from bauta.metrics import PSNR
 from bauta.ops.quantize import through_8bit
+from bauta.ops.similarity import structural_similarity
 from bauta.pipeline import Pipeline
 from bauta.protections import AdvFace
 from bauta.protections.features.advface import rms
@@ -74,7 +75,7 @@ def test_the_noise_climbs(fitted: AdvFace, network: Recognizer) -> None:
     shadow = fitted.shadows_[0]
 
     def away(protected: Tensor) -> Tensor:
-        return (shadow(protected) - shadow(features)).abs().mean((1, 2, 3))
+        return 1 - structural_similarity(shadow(protected), shadow(features).clamp(0, 1))
 
     few, many = (away(reread(fitted, epsilon=0.4, steps=n)(features)) for n in (1, 10))
     assert (many > few).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -34,10 +34,11 @@ from bauta.protections import (
 )
 from bauta.protections.images.personal import PersonalMask
 from bauta.recognizers import Recognizer, load
+from bauta.recognizers.folding import folded
 from bauta.study.evaluate import embed
 from bauta.study.judge import Ledger
 from bauta.study.photographs import photographed
-from bauta.study.presets.ownmasks import Attacker, borrowed, trained
+from bauta.study.presets.ownmasks import Attacker, borrowed, next_person, trained
 from bauta.study.presets.people import attacker, first_of_each, opened, taught
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.records import Row
@@ -106,7 +107,7 @@ def chameleon(settings: Settings, quick: bool) -> Iterator[Row]:
             if {f"{system} / {part}" for part in parts(data, name)} <= settings.done:
                 continue
             if not read:
-                read = {judge: Reader.of(embedder(recognizers[judge]), photos) for judge in (*JUDGES, *TEAM)}
+                read = {judge: Reader.of(embedder(folded(recognizers[judge])), photos) for judge in (*JUDGES, *TEAM)}
             facts = {"data": data, "protection": name, "recipe": "none" if protection is None else repr(protection)}
             judges = {judge: recognizers[judge] for judge in JUDGES}
             hunt = Hunt(photos, strangers, team, judges, read, partial(attacker, data, quick, settings.seed))
@@ -200,8 +201,8 @@ def whole(blank: Row, hunt: Hunt, fitted: PersonalMask | None) -> Iterator[Row]:
         ways.append([photographed(faces.images, c, finder, blank.seed + seed) for c in (None, change)])
     (bare, probe), (plain, gallery) = ways
     for judge in hunt.judges:
-        embed = hunt.read[judge].embed
-        reader = replace(hunt.read[judge], probe=embed(bare), gallery=embed(plain))
+        embed = cache(hunt.read[judge].embed)
+        reader = replace(hunt.read[judge], embed=embed, probe=embed(bare), gallery=embed(plain))
         for side in SIDES:
             rows = searched(replace(blank, attack=judge), hunt.photos, reader, side, probe, gallery)
             yield from stamped(rows, side=side, file=PASTED)
@@ -221,8 +222,9 @@ def sent(
         for judge, reader in read.items():
             if judge in TEAM and service is not None:
                 continue
+            once = replace(reader, embed=cache(reader.embed))  # each side asks for the same two sets
             for side in SIDES:
-                rows = searched(replace(blank, attack=judge), photos, reader, side, *files)
+                rows = searched(replace(blank, attack=judge), photos, once, side, *files)
                 yield from stamped(rows, side=side, file=file)
 
 
@@ -293,7 +295,5 @@ def replace_images(faces: Faces, images: Images) -> Faces:
 def stranger_key(fitted: PersonalMask, faces: Faces, probe: Images) -> Images:
     """The pictures after each person's mask was taken for the next person's."""
     assert faces.identity is not None
-    people = torch.unique(faces.identity).tolist()
-    after = dict(zip(people, [*people[1:], people[0]], strict=True))
-    wrong = torch.tensor([after[int(p)] for p in faces.identity])
-    return fitted.remove(probe, replace(faces, images=probe, identity=wrong, source=()))
+    wrong = replace(faces, images=probe, identity=next_person(faces.identity), source=())
+    return fitted.remove(probe, wrong)

@@ -100,6 +100,12 @@ def answered(templates: Templates, images: Images) -> Templates:
     return templates
 
 
+def next_person(who: Tensor) -> Tensor:
+    """(B,) the person after each, by number; after the last the first."""
+    people, place = torch.unique(who, return_inverse=True)
+    return people[(place + 1) % len(people)]
+
+
 def borrowed(
     blank: Row, photos: Search, read: Mapping[str, Reader], fitted: PersonalMask, gallery: Images
 ) -> Iterator[Row]:
@@ -108,9 +114,9 @@ def borrowed(
     who, theirs = photos.probe.identity, photos.gallery.identity
     assert who is not None
     assert theirs is not None
-    people = torch.unique(who).tolist()
-    owner = dict(zip(people, [*people[1:], people[0]], strict=True))
-    carried = torch.tensor([owner[int(person)] for person in who])
+    carried = next_person(who)
+    owner = dict(zip(who.tolist(), carried.tolist(), strict=True))
+    people = sorted(owner)
     probe = fitted(photos.probe.images, replace(photos.probe, identity=carried, source=()))
     for judge, reader in read.items():
         asked, masked = reader.embed((probe * 255).round() / 255), reader.embed(gallery)
