@@ -103,7 +103,8 @@ def answered(templates: Templates, images: Images) -> Templates:
 def next_person(who: Tensor) -> Tensor:
     """(B,) the person after each, by number; after the last the first."""
     people, place = torch.unique(who, return_inverse=True)
-    return people[(place + 1) % len(people)]
+    after: Tensor = people[(place + 1) % len(people)]
+    return after
 
 
 def borrowed(
