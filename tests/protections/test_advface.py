@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tiny
 import torch
@@ -9,13 +11,14 @@ from torch import Tensor, nn
 
 from bauta.attacks import Knows, PlainFace, RecFace, Victim
 from bauta.errors import ShapeError, UsageError
-from bauta.metrics import PSNR
+from bauta.faces import load_dataset
+from bauta.metrics import PSNR, SSIM
 from bauta.ops.quantize import through_8bit
 from bauta.ops.similarity import structural_similarity
 from bauta.pipeline import Pipeline
 from bauta.protections import AdvFace
 from bauta.protections.features.advface import rms
-from bauta.recognizers import Recognizer
+from bauta.recognizers import Recognizer, load
 from bauta.types import Faces
 
 QUICK = {"shadow_steps": 60, "width": 0.25, "batch_size": 8}
@@ -169,3 +172,23 @@ def test_it_says_what_it_misses(fitted: AdvFace, network: Recognizer) -> None:
     ):
         with pytest.raises(UsageError, match=words):
             AdvFace(**options)
+
+
+@pytest.mark.mirror
+def test_real_faces_are_spoiled_for_a_stranger_and_kept_for_the_recognizer(mirror: Path) -> None:
+    """Provider and attacker have other people's faces and other architectures; Gaussian noise has the same norm."""
+    faces, network = load_dataset("lfw", 320), load("mobilefacenet-casia").frozen().at_cut(5)
+    provider, others, victims = faces[:150], faces[150:300], faces[300:]
+    protection = AdvFace(shadow_steps=40, shadow="plain").fit(provider, network)
+    with torch.no_grad():
+        clean = network.features(victims.images)
+        protected = protection(clean)
+        draw = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+        noisy = clean + rms(protected - clean) * draw
+        kept = torch.nn.functional.cosine_similarity(network.templates(clean), network.templates(protected))
+    assert float(kept.mean()) > 0.9
+    victim = Victim(Pipeline(network), RecFace.default_knowledge)
+    attack = RecFace(steps=50, batch_size=8, width=0.5, seed=9).fit(others, victim)
+    for metric, gap in ((SSIM, 0.1), (PSNR, 3)):
+        adversarial, random = (metric(attack(leak, victim), victims.images).mean() for leak in (protected, noisy))
+        assert adversarial < random - gap
