@@ -22,6 +22,20 @@ class RefreshedAdvFace(AdvFace):
     it does to all of them. The weights are drawn anew for each feature, uniform over the simplex, so that which models
     the noise was made against is known to nobody without the seed.
 
+    What it came to (epsilon 0.3, LFW, features of 28 x 24, 400 public faces a side, 150 training steps; SSIM and dB):
+
+    ======  ============  ==============  ============
+    rounds  aware         naive           a record
+    ======  ============  ==============  ============
+    0       0.850, 23.2   0.404, 12.3     70 ms
+    1       0.839, 22.7   0.599, 15.9     112 ms
+    2       0.825, 22.0   0.661, 17.2     160 ms
+    ======  ============  ==============  ============
+
+    So each round takes about half a decibel from the attacker who knows (23.8 under Gaussian noise of that norm) and
+    gives several to the one who does not; the face is plain to the eye in all three. Accuracy on 400 pairs moved by
+    less than its error.
+
     rounds: 0 is `AdvFace`. `at_round` gives what an earlier round stood at, from the same fit. Other options as
     `AdvFace`; the time of a record grows by as much again a round.
     """
