@@ -4,7 +4,7 @@
 
 PAIRS of LFW (400) under mobilefacenet-casia, cut after its fifth layer (features of 28 x 24): the enrolled side is
 protected, the live probe is clean. PUBLIC other people's faces (800) go half to the provider, for his shadow models,
-and half to the attackers; all networks are trained for TRAINING steps (150), at half width.
+and half, of yet other people, to the attackers; all networks are trained for TRAINING steps (150), at half width.
 
 * noise: the root of its mean square, in units of the channels' spread. ms: a record.
 * accuracy, TAR (at FAR 1e-3): of the pairs, in percent.
@@ -28,7 +28,7 @@ from PIL import Image
 from torch import Tensor
 
 from bauta.attacks import Knows, PlainFace, RecFace, Victim
-from bauta.faces import Pairs, load_dataset, load_pairs
+from bauta.faces import Pairs, load_dataset, load_pairs, split_by_identity
 from bauta.metrics import PSNR, SSIM, tar_at_far, ten_fold_accuracy
 from bauta.ops.noise import generators, normal, row_digests
 from bauta.pipeline import Pipeline
@@ -107,20 +107,21 @@ def main() -> int:
     pairs, everybody = load_pairs("lfw", count), load_dataset("lfw", 4500)
     people = {Path(s.file).parent for s in pairs.faces.source}
     others = [n for n, s in enumerate(everybody.source) if Path(s.file).parent not in people][:public]
-    provider, attackers = everybody[others[0::2]], everybody[others[1::2]]
+    provider, attackers = split_by_identity(everybody[others], (0.5, 0.5), 0)
     network = load("mobilefacenet-casia").frozen().at_cut(5)
     table = Table(network, pairs, attackers, training)
-    made = {"shadow_steps": training}
-    game = RefreshedAdvFace(DEFAULT, rounds=ROUNDS, **made).fit(provider, network)
+    game = RefreshedAdvFace(DEFAULT, rounds=ROUNDS, shadow_steps=training).fit(provider, network)
     learned = game.at_round(0).learned()
     table.line("nothing", table.enrolled, learned["spread_"])
     for epsilon in EPSILONS:
         default = epsilon == DEFAULT
-        protection = AdvFace(epsilon, **made).restored(learned)
+        protection = AdvFace(epsilon, shadow_steps=training).restored(learned)
         table.adversarial(f"AdvFace({epsilon})", protection, aware=default, gaussian=True)
     for steps in STEPS:
-        table.adversarial(f"AdvFace({DEFAULT}, steps={steps})", AdvFace(DEFAULT, steps=steps, **made).restored(learned))
-    squared = AdvFace(DEFAULT, bound="l2", **made).restored(learned)
+        table.adversarial(
+            f"AdvFace({DEFAULT}, steps={steps})", AdvFace(DEFAULT, steps=steps, shadow_steps=training).restored(learned)
+        )
+    squared = AdvFace(DEFAULT, bound="l2", shadow_steps=training).restored(learned)
     table.adversarial(f"AdvFace({DEFAULT}, bound='l2')", squared, aware=True)
     for number in range(1, ROUNDS + 1):
         table.adversarial(f"Refreshed({DEFAULT}, rounds={number})", game.at_round(number), aware=True)
