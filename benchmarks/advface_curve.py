@@ -45,7 +45,7 @@ class Table:
 
     def __init__(self, network: Recognizer, pairs: Pairs, attackers: Faces, steps: int) -> None:
         self.network, self.pairs, self.attackers = network, pairs, attackers
-        self.rows, self.second = pairs.second.unique(return_inverse=True)
+        self.rows, self.second = torch.unique(pairs.second, return_inverse=True)
         self.features = batched(network.features, pairs.faces.images)
         self.templates = batched(network.templates, self.features)
         self.enrolled = self.features[self.rows]
