@@ -38,7 +38,7 @@ from bauta.recognizers.folding import folded
 from bauta.study.evaluate import embed
 from bauta.study.judge import Ledger
 from bauta.study.photographs import photographed
-from bauta.study.presets.ownmasks import Attacker, borrowed, next_person, trained
+from bauta.study.presets.ownmasks import Attacker, borrowed, looked_for_again, next_person, trained
 from bauta.study.presets.people import attacker, first_of_each, opened, taught
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.records import Row
@@ -147,11 +147,11 @@ def one(
     cells = {part: f"{system} / {part}" for part in wanted}
     todo = [part for part, cell in cells.items() if cell not in settings.done]
     blanks = {part: Row(cell, system, "attack", "", "", None, seed=settings.seed) for part, cell in cells.items()}
-    blank, photos, team = blanks["retrieval"], hunt.photos, hunt.team
-    seed_everything(settings.seed, blank.cell)
+    blank, photos, team = blanks[todo[0]], hunt.photos, hunt.team  # a fit that fails is a row of a cell not done
+    seed_everything(settings.seed, cells["retrieval"])
     if protection is None:
         if "retrieval" in todo:
-            yield from unprotected(blank, hunt)
+            yield from unprotected(blanks["retrieval"], hunt)
         if WHOLE in todo:
             yield from whole(blanks[WHOLE], hunt, None)
         return
@@ -163,6 +163,7 @@ def one(
         probe, gallery = (masked(fitted, team[0], faces) for faces in (photos.probe, photos.gallery))
         applying = time.perf_counter() - begun
         if "retrieval" in todo:
+            blank = blanks["retrieval"]
             yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
             if settings.show is not None:
                 settings.show(blank.cell, probe, photos.probe)
@@ -277,14 +278,7 @@ def adaptive(
         cleaned["the key"] = lambda: with_key
         cleaned["another person's key"] = lambda: stranger_key(fitted, photos.probe, probe)
     for name, pictures in cleaned.items():
-        found = pictures()
-        for judge in JUDGES:
-            rows = searched(replace(blank, attack=judge), photos, read[judge], "probe", found, None)
-            yield from stamped(rows, side="probe", cleaned=name)
-        yield from stamped(
-            [Ledger(replace(blank, attack="a viewer"), who).mean("SSIM", SSIM(found, photos.probe.images), "low")],
-            cleaned=name,
-        )
+        yield from looked_for_again(blank, photos, {judge: read[judge] for judge in JUDGES}, name, pictures())
 
 
 def replace_images(faces: Faces, images: Images) -> Faces:

@@ -77,13 +77,8 @@ def trained(
         return attack.fit(public, here)(probe, here)
 
     denoiser = Denoiser(steps=attacker.steps, seed=blank.seed)
-    pictures, name = after(denoiser, team[0]), "Denoiser, masks of his own"
-    for judge in judges:
-        rows = searched(replace(blank, attack=judge), photos, read[judge], "probe", pictures, None)
-        yield from stamped(rows, side="probe", cleaned=name)
-    who = photos.probe.identity
-    seen = Ledger(replace(blank, attack="a viewer"), who).mean("SSIM", SSIM(pictures, photos.probe.images), "low")
-    yield from stamped([seen], cleaned=name)
+    pictures = after(denoiser, team[0])
+    yield from looked_for_again(blank, photos, read, "Denoiser, masks of his own", pictures)
     for judge, network in judges.items():
         whole = network.at_cut(len(network.layers))
         head = ClientHolder(Linkage(network, epochs=0, seed=blank.seed).knowing(sees=Stage.TEMPLATES))
@@ -93,6 +88,17 @@ def trained(
             reader = replace(read[judge], embed=partial(answered, templates))
             rows = searched(replace(blank, attack=judge), photos, reader, "probe", probe, None)
             yield from stamped(rows, side="probe", cleaned=name)
+
+
+def looked_for_again(
+    blank: Row, photos: Search, read: Mapping[str, Reader], name: str, pictures: Images
+) -> Iterator[Row]:
+    """Who finds the probes after somebody made `pictures` of them, and how near these are to the originals."""
+    for judge, reader in read.items():
+        rows = searched(replace(blank, attack=judge), photos, reader, "probe", pictures, None)
+        yield from stamped(rows, side="probe", cleaned=name)
+    viewer = Ledger(replace(blank, attack="a viewer"), photos.probe.identity)
+    yield from stamped([viewer.mean("SSIM", SSIM(pictures, photos.probe.images), "low")], cleaned=name)
 
 
 def answered(templates: Templates, images: Images) -> Templates:
