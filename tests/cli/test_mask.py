@@ -9,48 +9,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from bauta import zoo
-from bauta.cli import main
 from bauta.faces import load_dataset, read_image, write_image
 from bauta.job.maskfile import MaskFile
-from bauta.recognizers import Preprocess
-from bauta.recognizers.mobileface import MobileFaceV3
 
 Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def bauta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `bauta mask ...` in a home of its own that knows one network, "mine"; exit code, output and errors."""
-    monkeypatch.setenv("BAUTA_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("BAUTA_MIRROR", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    network = MobileFaceV3(Preprocess())
-    g = torch.Generator().manual_seed(1)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.data = torch.randn(module.weight.shape, generator=g) * (2 / module.weight[0].numel()) ** 0.5
-    save_file(network.state_dict(), tmp_path / "mine.safetensors")
-    zoo.register("mine", tmp_path / "mine.safetensors", "mobileface-v3", embedding=256, threshold=0.01, cut=3)
-
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bauta", "mask", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, errors = capsys.readouterr()
-        return code, out, errors
-
-    return call
+def bauta_mask(bauta: Command) -> Command:
+    """Runs `bauta mask ...`."""
+    return partial(bauta, "mask")
 
 
 @pytest.fixture
@@ -71,8 +47,8 @@ def learning(alice: Path, epochs: int = 8) -> list[str]:
     return ["learn", str(alice), "-o", str(out), "--team", "mine", "--aligned", "--epochs", str(epochs)]
 
 
-def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path) -> None:
-    code, out, errors = bauta(*learning(alice, 12), "--keep-epochs", tmp_path / "epochs", "--device", "cpu")
+def test_learn_show_apply_and_remove(bauta_mask: Command, alice: Path, tmp_path: Path) -> None:
+    code, out, errors = bauta_mask(*learning(alice, 12), "--keep-epochs", tmp_path / "epochs", "--device", "cpu")
     assert code == 0
     assert errors == "Only 4 photos: the mask will serve new photos worse than one of 20.\n"
     lines = out.splitlines()
@@ -84,7 +60,7 @@ def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path
     assert mask.stat().st_mode & 0o777 == 0o600
     assert len(list((tmp_path / "epochs").iterdir())) == 24
 
-    code, shown, _ = bauta("show", mask, "--photo", alice / "0.png", "--out", tmp_path / "sheet.png", "--aligned")
+    code, shown, _ = bauta_mask("show", mask, "--photo", alice / "0.png", "--out", tmp_path / "sheet.png", "--aligned")
     assert code == 0
     assert shown.splitlines()[0] == "TransferMask(epochs=12)"
     assert [line.split() for line in shown.splitlines() if line.lstrip()[:1].isdigit()] == [
@@ -92,11 +68,11 @@ def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path
     ]
     assert read_image(tmp_path / "sheet.png").shape == (3, 4 * 112 + 3 * 4, 3 * 112 + 2 * 4)
 
-    code, out, errors = bauta("apply", mask, alice, "--out", tmp_path / "on", "--aligned")
+    code, out, errors = bauta_mask("apply", mask, alice, "--out", tmp_path / "on", "--aligned")
     assert (code, errors) == (0, "")
     assert out.count("ms to add the mask to 1 faces (reading ") == 4
     assert out.splitlines()[-1].startswith("4 of 4 photos written, ")
-    code, out, errors = bauta("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")
+    code, out, errors = bauta_mask("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")
     assert (code, errors) == (0, "")
     assert out.count(": z = ") == 4
     for number in range(4):
@@ -105,7 +81,7 @@ def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path
         assert not torch.equal(read_image(tmp_path / "on" / f"{number}.png"), original)
 
     (alice / "note.jpg").write_text("dear diary")
-    code, out, errors = bauta("remove", mask, alice, "--out", tmp_path / "none", "--aligned")
+    code, out, errors = bauta_mask("remove", mask, alice, "--out", tmp_path / "none", "--aligned")
     assert code == 1
     assert out.startswith("0 of 5 photos written")
     assert errors.count("This photo does not carry this mask (z = ") == 4
@@ -113,20 +89,20 @@ def test_learn_show_apply_and_remove(bauta: Command, alice: Path, tmp_path: Path
     assert not (tmp_path / "none").exists()
 
 
-def test_several_masks_of_the_published_method(bauta: Command, alice: Path, tmp_path: Path) -> None:
-    code, out, _ = bauta(*learning(alice, 12), "--method", "P3Mask", "--variants", "2")
+def test_several_masks_of_the_published_method(bauta_mask: Command, alice: Path, tmp_path: Path) -> None:
+    code, out, _ = bauta_mask(*learning(alice, 12), "--method", "P3Mask", "--variants", "2")
     assert code == 0
     lines = out.splitlines()
     assert (lines[2], lines[15]) == ("mask 1 of 2", "mask 2 of 2")
     assert lines[28].startswith("2 masks, cosine of the two most alike ")
     mask = tmp_path / "alice.mask"
     assert MaskFile.load(mask).masks.shape == (2, 3, 112, 112)
-    shown = bauta("show", mask)[1].splitlines()
+    shown = bauta_mask("show", mask)[1].splitlines()
     assert shown[0] == "P3Mask(epochs=12)"
     assert lines[28] in shown
     assert {"mask 1 of 2", "mask 2 of 2"} < set(shown)
-    out = bauta("apply", mask, alice, "--out", tmp_path / "on", "--aligned")[1]
-    back = bauta("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")[1]
+    out = bauta_mask("apply", mask, alice, "--out", tmp_path / "on", "--aligned")[1]
+    back = bauta_mask("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")[1]
     drawn = [re.findall(r"mask (\d) of 2", said) for said in (out, back)]
     assert len(drawn[0]) == 4
     assert drawn[0] == drawn[1]
@@ -134,9 +110,9 @@ def test_several_masks_of_the_published_method(bauta: Command, alice: Path, tmp_
         assert torch.equal(read_image(tmp_path / "off" / photo.name), read_image(photo))
 
 
-def test_wrong_use_is_one_sentence(bauta: Command, alice: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_one_sentence(bauta_mask: Command, alice: Path, tmp_path: Path) -> None:
     mask = tmp_path / "alice.mask"
-    assert bauta(*learning(alice, 1))[0] == 0
+    assert bauta_mask(*learning(alice, 1))[0] == 0
     (tmp_path / "bad.mask").write_bytes(b"\x80\x04K\x01.")
     (tmp_path / "empty").mkdir()
     apply = ["apply", mask, alice, "--out", tmp_path / "on", "--aligned"]
@@ -152,17 +128,17 @@ def test_wrong_use_is_one_sentence(bauta: Command, alice: Path, tmp_path: Path) 
         (["remove", tmp_path / "bad.mask", *apply[2:]], 1, "is no mask file that can be read"),
         (["show", mask, "--out", tmp_path / "sheet.png"], 2, "needs both --photo and --out"),
     ):
-        came, out, errors = bauta(*words)
+        came, out, errors = bauta_mask(*words)
         assert (came, out) == (code, ""), words
         assert says in errors
         assert len(errors.splitlines()) == 1
         assert errors.startswith("bauta: ")
     assert not (tmp_path / "on").exists()
     zoo.register("mine", tmp_path / "mine.safetensors", "mobileface-v3", embedding=256, cut=3)
-    assert "Nobody recorded a threshold for mine" in bauta(*apply)[2]
+    assert "Nobody recorded a threshold for mine" in bauta_mask(*apply)[2]
 
 
-def test_after_kill_9_the_mask_is_that_of_a_whole_run(bauta: Command, alice: Path, tmp_path: Path) -> None:
+def test_after_kill_9_the_mask_is_that_of_a_whole_run(bauta_mask: Command, alice: Path, tmp_path: Path) -> None:
     epochs, mask = 40, tmp_path / "alice.mask"
     part, said = tmp_path / ".alice.mask.part", tmp_path / "said"
     words = ["-c", "from bauta.cli import main; main()", "mask", *learning(alice, epochs)]
@@ -181,16 +157,16 @@ def test_after_kill_9_the_mask_is_that_of_a_whole_run(bauta: Command, alice: Pat
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        code, _, errors = bauta(*learning(alice, epochs + 1))
+        code, _, errors = bauta_mask(*learning(alice, epochs + 1))
         assert code == 2
         assert "other settings or photos was begun" in errors
-        code, out, errors = bauta(*learning(alice, epochs))
+        code, out, errors = bauta_mask(*learning(alice, epochs))
         assert code == 0
         assert "Going on" in errors
         assert 3 < len(out.splitlines()) < epochs + 3
         resumed = mask.read_bytes()
         mask.unlink()
-        assert bauta(*learning(alice, epochs))[0] == 0
+        assert bauta_mask(*learning(alice, epochs))[0] == 0
     finally:
         torch.set_num_threads(threads)
     assert mask.read_bytes() == resumed
@@ -199,7 +175,7 @@ def test_after_kill_9_the_mask_is_that_of_a_whole_run(bauta: Command, alice: Pat
 
 @pytest.mark.mirror
 @pytest.mark.slow
-def test_a_real_person(bauta: Command, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_person(bauta_mask: Command, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mask of few epochs turns new photos of a person away from a recognizer of the team, and comes off again."""
     from bauta.job.portraits import embedded
     from bauta.recognizers import load
@@ -212,9 +188,9 @@ def test_a_real_person(bauta: Command, mirror: Path, tmp_path: Path, monkeypatch
         write_image(tmp_path / ("new" if number >= 12 else "alice") / f"{row:03d}.png", known.images[row])
     mask, name = tmp_path / "a.mask", "mobilefacenet-casia"
     learn = ["learn", tmp_path / "alice", "-o", mask, "--team", name, "--aligned", "--epochs", "25"]
-    assert bauta(*learn)[0] == 0
-    assert bauta("apply", mask, tmp_path / "new", "--out", tmp_path / "on", "--aligned")[0] == 0
-    assert bauta("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")[0] == 0
+    assert bauta_mask(*learn)[0] == 0
+    assert bauta_mask("apply", mask, tmp_path / "new", "--out", tmp_path / "on", "--aligned")[0] == 0
+    assert bauta_mask("remove", mask, tmp_path / "on", "--out", tmp_path / "off", "--aligned")[0] == 0
     person, recognizer = MaskFile.load(mask).person, load(name)
     names = sorted(p.name for p in (tmp_path / "new").iterdir())
     clean, on, off = (
