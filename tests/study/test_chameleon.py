@@ -280,6 +280,16 @@ ALL = [
 ]
 
 
+def test_a_fit_that_fails_is_a_row_of_a_cell_that_is_not_done(
+    small: dict[str, ImageProtection], settings: Settings
+) -> None:
+    small["OPOM"] = Broken()
+    rows = [row for row in chameleon(settings, True) if row.value is None]
+    assert [(row.cell, row.note[:6]) for row in rows] == [(ALL[1], "Broken")]
+    rest = [row for row in chameleon(replace(settings, done=frozenset(ALL[:2])), True) if row.value is None]
+    assert [row.cell for row in rest] == [ALL[2]]
+
+
 def test_every_row_says_what_it_is_of(small: dict[str, ImageProtection], settings: Settings) -> None:
     shown: list[tuple[str, int]] = []
     settings = replace(settings, show=lambda cell, pictures, faces: shown.append((cell, len(pictures))))

@@ -48,8 +48,7 @@ class AdvFace(FeatureProtection):
     * epsilon: a bound in units of each channel's standard deviation over the public features, so that it carries from
       cut to cut; of each value ("linf"), or of the root of the mean square over a face ("l2"), which goes further at
       the same norm and costs more (SSIM 0.29 for 0.44; cosine of the clean and the adversarial template 0.93 for 0.96).
-      At 0.3, LFW's 6,000 pairs with the enrolled side protected lose 0.3 points of accuracy (97.9 to 97.6) and 2.3 of
-      TAR at FAR 1e-3 (90.4 to 88.1); at 0.2, 0.2 and 1.3. `benchmarks/advface_curve.py` draws the curve.
+      `benchmarks/advface_curve.py` draws what each costs and holds.
     * shadow: "plain" (`PlainDecoder`) or "unet" (`UNet`, as RecFace). Noise made against one spoiled the other as well,
       trained on other pictures, and the plain one is several times quicker. width, shadow_steps: of the network, its
       training.
