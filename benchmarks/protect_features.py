@@ -6,9 +6,10 @@ The database holds features of LFW's faces, the protection learns from others of
 its own, as a provider runs it: on 100 rows and on --rows of them (features a second with reading, checking and writing,
 extrapolated to 100,000; peak memory), and on 100 rows again, killed by SIGKILL halfway and run once more, which must
 give the same bytes. The rival is a loop that protects one row at a time, in memory, without files: it and batches take
-turns in one process. For AdvFace a second rival is the plain loop of research code: float32, and the gradient taken
-with `backward` through a network whose weights want theirs too. Last, a live request: one face through a Pipeline with
-the protection from its file, beside the bare recognizer.
+turns in one process. For AdvFace there are three more: batches in bfloat16; the plain loop of research code, float32,
+and the gradient taken with `backward` through a network whose weights want theirs too; and this loop through a U-Net,
+the network of the paper's attacker, where AdvFace takes a smaller one. Last, a live request: one face through a
+Pipeline with the protection from its file, beside the bare recognizer.
 
 How long AdvFace's shadow model learned changes no time here, so it learns for a moment. Needs BAUTA_MIRROR, and Linux.
 Threads: set OMP_NUM_THREADS. Exit code 1 when memory grows with the rows or the killed run's file differs; speed is
@@ -18,6 +19,7 @@ only reported.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -32,11 +34,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bauta import zoo
 from bauta.cli.protect_features import learn, named
 from bauta.faces import load_dataset
+from bauta.generators import UNet
 from bauta.job import fittedfile
 from bauta.job.featuremaking import make_database
 from bauta.job.featurestore import open_database
@@ -91,10 +94,10 @@ def killed(source: Path, out: Path, learned: Path) -> int:
     return int(json.loads(journal.read_bytes())["rows"])
 
 
-def plain(protection: AdvFace, features: Tensor) -> Tensor:
+def plain(protection: AdvFace, features: Tensor, network: nn.Module) -> Tensor:
     """One row by the method as it is written down, nothing spared: only its time counts."""
     assert protection.spread_ is not None
-    network, shadow_image = protection.shadows_[0].requires_grad_(True), None
+    network, shadow_image = network.requires_grad_(True), None
     noise, memory = torch.zeros_like(features), torch.zeros_like(features)
     for _ in range(protection.steps):
         noise = noise.detach().requires_grad_(True)
@@ -123,7 +126,14 @@ def rivals(protection: FeatureProtection, rows: Tensor) -> None:
         "one at a time": (lambda: [protection(row) for row in alone], ALONE),
     }
     if isinstance(protection, AdvFace) and protection.bound == "linf":
-        acts["one at a time, plain"] = (lambda: [plain(protection, row) for row in alone], ALONE)
+        fast = copy.copy(protection)
+        fast.precision = "bfloat16"
+        (network,) = protection.shadows_
+        *_, height, width = protection.learned()["shape_"].tolist()
+        unet = UNet(batch.shape[1:], (height, width), width=protection.width).eval()
+        acts["batches in bfloat16"] = (lambda: fast(batch), BATCH)
+        acts["one at a time, plain"] = (lambda: [plain(protection, row, network) for row in alone], ALONE)
+        acts["the same, U-Net"] = (lambda: [plain(protection, row, unet) for row in alone], ALONE)
     took: dict[str, list[float]] = {}
     for _ in range(TURNS):
         for name, (act, of) in acts.items():

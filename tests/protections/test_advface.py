@@ -56,6 +56,21 @@ def test_pictures_suffer_more_than_from_gaussian_noise_of_the_same_size(fitted: 
         assert adversarial < random - 1
 
 
+def test_half_the_digits_find_nearly_the_noise(fitted: AdvFace, network: Recognizer) -> None:
+    """Signs of small gradients turn, most stay; what is stored keeps its type and its bound."""
+    assert fitted.spread_ is not None
+    features = network.features(tiny.faces(8, seed=4).images)
+    exact = fitted(features) - features
+    found = reread(fitted, precision="bfloat16")(features)
+    half = found - features
+    assert found.dtype == features.dtype
+    assert not torch.equal(half, exact)
+    assert float((half / fitted.spread_).abs().max()) <= 0.4 * (1 + 1e-4)
+    assert float(torch.cosine_similarity(half.flatten(1), exact.flatten(1)).min()) > 0.8
+    with pytest.raises(UsageError, match="precision must be one of float32, bfloat16; got 'half'"):
+        AdvFace(precision="half")
+
+
 @pytest.mark.parametrize("cut", [2, 4])
 def test_the_bound_is_a_share_of_each_channels_spread(cut: int) -> None:
     recognizer, public, own = tiny.recognizer(cut=cut), tiny.faces(16, seed=3), tiny.faces(4)

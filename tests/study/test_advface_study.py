@@ -16,7 +16,7 @@ from bauta.faces import Pairs
 from bauta.metrics import bootstrap
 from bauta.protections import AdvFace, GaussianNoise, NormMatchedNoise, RefreshedAdvFace
 from bauta.report.table import measured
-from bauta.study.presets.advface import DEEPER, OTHERS, ROUNDS, advface, databases, taught
+from bauta.study.presets.advface import DEEPER, OPTIONS, OTHERS, ROUNDS, advface, databases, taught
 from bauta.study.presets.settings import Settings
 from bauta.study.presets.variants import SHALLOW
 from bauta.study.records import Row
@@ -107,26 +107,33 @@ def test_what_is_compared_is_fixed_and_seeded() -> None:
         "AdvFace",
         "noise of its norm",
         *(name for other in OTHERS for name in (f"AdvFace, {other:g}", f"noise of its norm, {other:g}")),
+        *(f"AdvFace, {name}" for name in OPTIONS),
         *(f"refreshed, {rounds}" for rounds in ROUNDS),
     ]
-    assert list(databases(DEEPER, 3, False)) == list(databases(SHALLOW, 3, True)) == list(whole)[:3]
+    for quick, cut in ((True, SHALLOW), *((False, deeper) for deeper in DEEPER)):
+        some = databases(cut, 3, quick)
+        assert list(some) == list(whole)[:3]
+        assert {setting.whole for setting in some.values()} == {cut != DEEPER[-1]}
     for setting in whole.values():
         assert setting.protection is None or setting.protection.seed == 3
     assert whole["refreshed, 1"].protection is not None
     assert isinstance(whole["refreshed, 1"].protection, RefreshedAdvFace)
     default = AdvFace().epsilon
-    expected = [None, default, default, 0.1, 0.1, 1.0, 1.0, *[default] * len(ROUNDS)]
+    expected = [None, default, default, 0.1, 0.1, 1.0, 1.0, *[default] * (len(OPTIONS) + len(ROUNDS))]
     assert [s.epsilon for s in whole.values()] == expected
 
 
 def test_shadow_models_are_trained_once_for_all_epsilons() -> None:
     network, faces = tiny.recognizer(), tiny.faces(12, seed=3)
-    shadows: dict[type[AdvFace], AdvFace] = {}
+    shadows: dict[tuple[type[AdvFace], str], AdvFace] = {}
     small = taught(AdvFace(0.1, shadow_steps=2), shadows, faces, network)
-    kept = shadows[AdvFace]
+    kept = shadows[AdvFace, "plain"]
     large = taught(AdvFace(1.0, shadow_steps=2), shadows, faces, network)
     noise = taught(NormMatchedNoise(AdvFace(1.0, shadow_steps=2)), shadows, faces, network)
-    assert shadows == {AdvFace: kept}
+    assert shadows == {(AdvFace, "plain"): kept}
+    other = taught(AdvFace(shadow="unet", shadow_steps=2), shadows, faces, network)
+    assert isinstance(other, AdvFace)
+    assert [type(model).__name__ for model in other.shadows_] == ["UNet"]
     x = network.features(tiny.pictures())
     alone = AdvFace(1.0, shadow_steps=2).fit(faces, network)
     torch.testing.assert_close(large(x), alone(x))

@@ -51,6 +51,7 @@ class RefreshedAdvFace(AdvFace):
         shadow: str = "plain",
         width: float = 0.5,
         shadow_steps: int = 600,
+        precision: str = "float32",
         batch_size: int = 32,
         seed: int = 0,
     ) -> None:
@@ -62,6 +63,7 @@ class RefreshedAdvFace(AdvFace):
             shadow=shadow,
             width=width,
             shadow_steps=shadow_steps,
+            precision=precision,
             batch_size=batch_size,
             seed=seed,
         )

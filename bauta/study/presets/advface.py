@@ -17,8 +17,15 @@ from bauta.study.run import cell_of, run, seed_everything
 from bauta.study.verification import verified
 from bauta.types import Faces
 
-DEEPER = 10  # the second cut: a quarter of the places, and twice the layers that must be undone
+DEEPER = (10, 16)  # further cuts: each with a quarter of the places of the one before, and more layers to be undone
 OTHERS = (0.1, 1.0)  # epsilons beside the default
+OPTIONS: dict[str, dict[str, object]] = {
+    "l2": {"bound": "l2"},
+    "1 step": {"steps": 1},
+    "20 steps": {"steps": 20},
+    "U-Net": {"shadow": "unet"},
+    "bfloat16": {"precision": "bfloat16"},
+}
 ROUNDS = (0, 1, 2)  # of the game
 QUICK_PAIRS = 60
 ATTACKED = 200  # pairs whose first pictures are attacked; recognition is measured on all
@@ -38,13 +45,13 @@ def advface(settings: Settings, quick: bool) -> Iterator[Row]:
     """AdvFace's database under the paper's attacker and those that it leaves out, by epsilon, cut and round of a game.
 
     The enrolled side is adversarial and the live one clean. At the shallow cut: nothing, AdvFace at its default and at
-    two other epsilons, Gaussian noise of the very norms of the default, and AdvFace against shadow models that are
-    refreshed for one round and for two, beside what this game starts from; at a deeper cut the first, the default and
-    the noise. Attackers: RecFace and
-    another decoder trained on clean pairs, RecFace trained on pairs that the attacker protects himself, inversion with
-    the client's layers, linkage, a probe for gender; replay is in what the authorized recognizer and a foreign one
-    accept of the reconstructions. The provider's shadow models learn from one half of the public faces, the attackers
-    from the other. Recognition on all pairs, attacks on the first pictures of 200; about two hours on two cores.
+    two other epsilons, each beside Gaussian noise of its very norms, AdvFace with one option changed, and AdvFace
+    against shadow models that are refreshed for one round and for two, beside what this game starts from; at deeper
+    cuts the first, the default and its noise. Attackers: RecFace and another decoder trained on clean pairs, RecFace
+    trained on pairs that the attacker protects himself; and where that is worth its time, inversion with the client's
+    layers, linkage, a probe for gender. Replay is in what the authorized recognizer and a foreign one accept of the
+    reconstructions. The provider's shadow models learn from one half of the public faces, the attackers
+    from the other. Recognition on all pairs, attacks on the first pictures of 200; about three hours on two cores.
 
     Expected: features that spoil the decoder they were made against far more than noise of their norm, another decoder
     less, and one that was trained on them hardly; linkage stays, since recognition does. quick: the shallow cut, 60
@@ -54,10 +61,10 @@ def advface(settings: Settings, quick: bool) -> Iterator[Row]:
     assert settings.public is not None
     half = len(settings.public) // 2
     learned, held = settings.public[:half], replace(settings, public=settings.public[half:])
-    for cut in (SHALLOW,) if quick else (SHALLOW, DEEPER):
+    for cut in (SHALLOW,) if quick else (SHALLOW, *DEEPER):
         recognizer = network(cut)
         plain = Pipeline(recognizer)
-        shadows: dict[type[AdvFace], AdvFace] = {}
+        shadows: dict[tuple[type[AdvFace], str], AdvFace] = {}
         for name, setting in databases(cut, settings.seed, quick).items():
             system = f"{name} {recognizer.name}@{cut}"
             if cells(held, system, setting, quick) <= settings.done:
@@ -83,32 +90,40 @@ def databases(cut: int, seed: int, quick: bool) -> dict[str, Setting]:
         "noise of its norm": Setting(NormMatchedNoise(default, seed=seed), epsilon),
     }
     if quick or cut != SHALLOW:
-        return made
+        deepest = {name: replace(setting, whole=False) for name, setting in made.items()}
+        return deepest if cut == DEEPER[-1] else made
     for other in OTHERS:
         made[f"AdvFace, {other:g}"] = Setting(AdvFace(other, seed=seed), other, whole=False)
         noise = NormMatchedNoise(AdvFace(other, seed=seed), seed=seed)
         made[f"noise of its norm, {other:g}"] = Setting(noise, other, whole=False)
+    for name, option in OPTIONS.items():
+        changed = AdvFace(seed=seed, **option)  # type: ignore[arg-type]
+        made[f"AdvFace, {name}"] = Setting(changed, changed.epsilon, whole=False)
     for rounds in ROUNDS:
         made[f"refreshed, {rounds}"] = Setting(RefreshedAdvFace(rounds=rounds, seed=seed), epsilon, rounds, whole=False)
     return made
 
 
 def taught(
-    protection: FeatureProtection, known: dict[type[AdvFace], AdvFace], faces: Faces, recognizer: Recognizer
+    protection: FeatureProtection,
+    known: dict[tuple[type[AdvFace], str], AdvFace],
+    faces: Faces,
+    recognizer: Recognizer,
 ) -> FeatureProtection:
-    """The protection, fitted; shadow models, in which epsilon has no part, are trained once for all that use them."""
+    """The protection, fitted; shadow models, in which the noise has no part, are trained once for all that use them."""
     if isinstance(protection, RefreshedAdvFace):
-        game = known.get(RefreshedAdvFace)
+        kind = RefreshedAdvFace, protection.shadow
+        game = known.get(kind)
         if not isinstance(game, RefreshedAdvFace):
             game = RefreshedAdvFace(rounds=max(ROUNDS), seed=protection.seed).fit(faces, recognizer)
-            known[RefreshedAdvFace] = game
+            known[kind] = game
         return game.at_round(protection.rounds)
     inner = protection.protection if isinstance(protection, NormMatchedNoise) else protection
     if not isinstance(inner, AdvFace):
         return protection.fit(faces, recognizer)
-    if AdvFace not in known:
-        known[AdvFace] = inner.fit(faces, recognizer)
-    return protection.restored(known[AdvFace].learned(), recognizer)
+    if (AdvFace, inner.shadow) not in known:
+        known[AdvFace, inner.shadow] = inner.fit(faces, recognizer)
+    return protection.restored(known[AdvFace, inner.shadow].learned(), recognizer)
 
 
 def database(settings: Settings, name: str, system: System, setting: Setting, quick: bool) -> Iterator[Row]:
