@@ -33,12 +33,16 @@ ATTACKED = 200  # pairs whose first pictures are attacked; recognition is measur
 
 @dataclass(frozen=True)
 class Setting:
-    """One protected database. epsilon, rounds: of AdvFace, None where it has none. whole: whether all attacks run."""
+    """One protected database.
+
+    epsilon, rounds: of AdvFace, None where it has none. whole: whether all attacks run. aware: whether one trains on it.
+    """
 
     protection: FeatureProtection | None
     epsilon: float | None = None
     rounds: int | None = None
     whole: bool = True
+    aware: bool = True
 
 
 def advface(settings: Settings, quick: bool) -> Iterator[Row]:
@@ -47,11 +51,11 @@ def advface(settings: Settings, quick: bool) -> Iterator[Row]:
     The enrolled side is adversarial and the live one clean. At the shallow cut: nothing, AdvFace at its default and at
     two other epsilons, each beside Gaussian noise of its very norms, AdvFace with one option changed, and AdvFace
     against shadow models that are refreshed for one round and for two, beside what this game starts from; at deeper
-    cuts the first, the default and its noise. Attackers: RecFace and another decoder trained on clean pairs, RecFace
-    trained on pairs that the attacker protects himself; and where that is worth its time, inversion with the client's
-    layers, linkage, a probe for gender. Replay is in what the authorized recognizer and a foreign one accept of the
-    reconstructions. The provider's shadow models learn from one half of the public faces, the attackers
-    from the other. Recognition on all pairs, attacks on the first pictures of 200; about three hours on two cores.
+    cuts the first, the default and its noise. Attackers: RecFace and another decoder trained on clean pairs, and RecFace
+    trained on pairs that the attacker protects himself (but for the single options); where that is worth its time,
+    inversion with the client's layers, linkage, a probe for gender. Replay is in what the authorized recognizer and a
+    foreign one accept of the reconstructions. The provider's shadow models learn from one half of the public faces, the
+    attackers from the other. Recognition on all pairs, attacks on the first pictures of 200; about three hours on two cores.
 
     Expected: features that spoil the decoder they were made against far more than noise of their norm, another decoder
     less, and one that was trained on them hardly; linkage stays, since recognition does. quick: the shallow cut, 60
@@ -98,7 +102,7 @@ def databases(cut: int, seed: int, quick: bool) -> dict[str, Setting]:
         made[f"noise of its norm, {other:g}"] = Setting(noise, other, whole=False)
     for name, option in OPTIONS.items():
         changed = AdvFace(seed=seed, **option)  # type: ignore[arg-type]
-        made[f"AdvFace, {name}"] = Setting(changed, changed.epsilon, whole=False)
+        made[f"AdvFace, {name}"] = Setting(changed, changed.epsilon, whole=False, aware=False)
     for rounds in ROUNDS:
         made[f"refreshed, {rounds}"] = Setting(RefreshedAdvFace(rounds=rounds, seed=seed), epsilon, rounds, whole=False)
     return made
@@ -153,7 +157,7 @@ def parts(settings: Settings, setting: Setting, quick: bool) -> Iterator[tuple[S
     probing: list[Attack] = [MLPProbe("gender", epochs=2) if quick else MLPProbe("gender")]
     rest = [*linking, *probing] if setting.whole else []
     yield few, [attack.knowing(knows=Knows.NOTHING) for attack in (*drawing, *rest)]
-    if setting.protection is not None:
+    if setting.protection is not None and setting.aware:
         own: list[Attack] = [RecFace(steps=QUICK_STEPS if quick else AWARE_STEPS), *rest]
         yield few.few(public=QUICK_FACES if quick else AWARE), [attack.knowing(knows=Knows.SCHEME) for attack in own]
     if setting.whole:
