@@ -35,7 +35,8 @@ ATTACKED = 200  # pairs whose first pictures are attacked; recognition is measur
 class Setting:
     """One protected database.
 
-    epsilon, rounds: of AdvFace, None where it has none. whole: whether all attacks run. aware: whether one trains on it.
+    epsilon, rounds: of AdvFace, None where it has none. whole: whether all attacks run. aware: whether one
+    trains on it.
     """
 
     protection: FeatureProtection | None
@@ -51,11 +52,12 @@ def advface(settings: Settings, quick: bool) -> Iterator[Row]:
     The enrolled side is adversarial and the live one clean. At the shallow cut: nothing, AdvFace at its default and at
     two other epsilons, each beside Gaussian noise of its very norms, AdvFace with one option changed, and AdvFace
     against shadow models that are refreshed for one round and for two, beside what this game starts from; at deeper
-    cuts the first, the default and its noise. Attackers: RecFace and another decoder trained on clean pairs, and RecFace
-    trained on pairs that the attacker protects himself (but for the single options); where that is worth its time,
+    cuts the first, the default and its noise. Attackers: RecFace and another decoder trained on clean pairs, and but
+    for single options RecFace trained on pairs that the attacker protects himself; where that is worth its time,
     inversion with the client's layers, linkage, a probe for gender. Replay is in what the authorized recognizer and a
     foreign one accept of the reconstructions. The provider's shadow models learn from one half of the public faces, the
-    attackers from the other. Recognition on all pairs, attacks on the first pictures of 200; about three hours on two cores.
+    attackers from the other. Recognition on all pairs, attacks on the first pictures of 200; about two hours on two
+    cores.
 
     Expected: features that spoil the decoder they were made against far more than noise of their norm, another decoder
     less, and one that was trained on them hardly; linkage stays, since recognition does. quick: the shallow cut, 60
