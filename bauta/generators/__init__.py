@@ -1,12 +1,17 @@
-"""Networks that make pictures out of leaks, and how they are trained."""
+"""Networks that make pictures out of leaks, and how they are trained; priors that say what a face looks like."""
 
 from __future__ import annotations
 
 from bauta.generators.base import Decoder
+from bauta.generators.eigenfaces import Eigenfaces
 from bauta.generators.plain import PlainDecoder
+from bauta.generators.prior import FacePrior, InvertedSpace
 from bauta.generators.unet import UNet
 
 # By the name that a spec can write.
 DECODERS: dict[str, type[UNet] | type[PlainDecoder]] = {"unet": UNet, "plain": PlainDecoder}
 
-__all__ = ["DECODERS", "Decoder", "PlainDecoder", "UNet"]
+# Face priors, for a spec.
+PRIORS: tuple[type[FacePrior], ...] = (Eigenfaces, InvertedSpace)
+
+__all__ = ["DECODERS", "PRIORS", "Decoder", "Eigenfaces", "FacePrior", "InvertedSpace", "PlainDecoder", "UNet"]
