@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from bauta.protections import ALL, Protection
+from bauta.protections.features.frequency import FrequencyProtection
 from bauta.recognizers import Preprocess, Recognizer
+from bauta.recognizers.frequency import BlockDCT
 from bauta.recognizers.mobileface import MobileFaceV3
 from bauta.spec import load_class, parse
 from bauta.types import Faces, Source, Stage
@@ -61,7 +63,15 @@ def faces() -> Faces:
     return Faces(images, torch.tensor([0, 0, 1, 1]), source=[Source(f"{i}.png", f"{i:064x}") for i in range(4)])
 
 
+def at_its_place(kind: type[Protection], network: Recognizer) -> Recognizer:
+    """The recognizer that a protection is made for: the frequency family stands behind a block DCT."""
+    if not issubclass(kind, FrequencyProtection):
+        return network
+    return Recognizer({"dct": BlockDCT(), "embedding": torch.nn.Conv2d(192, 8, 112)}, cut=1).frozen()
+
+
 def make(kind: type[Protection], faces: Faces, network: Recognizer) -> Protection:
+    network = at_its_place(kind, network)
     protection = parse(QUICK.get(kind.__name__, kind.__name__), ALL)
     assert isinstance(protection, kind)
     fitted = protection.fit(faces, network)
@@ -73,6 +83,7 @@ def stage_input(kind: type[Protection], faces: Faces, network: Recognizer) -> Te
     """What lies at the stage that `kind` rewrites."""
     if kind.stage is Stage.IMAGES:
         return faces.images
+    network = at_its_place(kind, network)
     features = network.features(faces.images)
     return features if kind.stage is Stage.FEATURES else network.templates(features)
 

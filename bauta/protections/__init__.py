@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from bauta.protections.base import FeatureProtection, ImageProtection, Protection, TemplateProtection
 from bauta.protections.features.advface import AdvFace
+from bauta.protections.features.dctdp import DCTDP
 from bauta.protections.features.deepobfuscator import DeepObfuscator
 from bauta.protections.features.dropout import FeatureDropout
 from bauta.protections.features.mechanism import GaussianMechanism, LaplaceMechanism
 from bauta.protections.features.noise import GaussianNoise, MatchedNoise
 from bauta.protections.features.normmatched import NormMatchedNoise
+from bauta.protections.features.partialface import PartialFace
+from bauta.protections.features.ppfrfd import PPFRFD
 from bauta.protections.features.quantization import Quantization
 from bauta.protections.features.refreshed import RefreshedAdvFace
 from bauta.protections.images.dodging import DIM, MIFGSM, PGD, TIM
@@ -39,6 +42,9 @@ ALL: tuple[type[Protection], ...] = (
     Quantization,
     FeatureDropout,
     DeepObfuscator,
+    PPFRFD,
+    DCTDP,
+    PartialFace,
     PEEP,
     PGD,
     MIFGSM,
@@ -57,12 +63,14 @@ ALL: tuple[type[Protection], ...] = (
 
 __all__ = [
     "ALL",
+    "DCTDP",
     "DIM",
     "JPEG",
     "MIFGSM",
     "PEEP",
     "PGD",
     "PMT",
+    "PPFRFD",
     "TIM",
     "TIPIM",
     "AdvFace",
@@ -82,6 +90,7 @@ __all__ = [
     "OPOMCenter",
     "OPOMConvex",
     "P3Mask",
+    "PartialFace",
     "Protection",
     "Quantization",
     "RefreshedAdvFace",

@@ -37,6 +37,7 @@ class Protection(nn.Module):
             return self
         other = copy.copy(self)
         other._modules, other._buffers = dict(self._modules), dict(self._buffers)  # else fitting one would fit both
+        other._parameters = dict(self._parameters)
         other.seed = seed
         return other
 
