@@ -16,6 +16,7 @@ from bauta.faces.datasets.folders import People, Photos
 from bauta.faces.datasets.lfw import LFW
 from bauta.faces.datasets.pairs import Pairs, draw_pairs
 from bauta.faces.datasets.protocols import CALFW, CFPFF, CFPFP, AgeDB30
+from bauta.faces.datasets.records import InsightFaceRecords
 from bauta.faces.datasets.store import Beside, Loose, open_store
 from bauta.faces.datasets.tars import TARS
 from bauta.faces.datasets.utkface import UTKFace
@@ -33,6 +34,7 @@ __all__ = [
     "CelebA",
     "DataSet",
     "InsightFacePack",
+    "InsightFaceRecords",
     "Pairs",
     "People",
     "Photos",
@@ -61,12 +63,12 @@ NAMED: dict[str, type[DataSet]] = {
 }
 """The layout of the sets that the zoo has records of."""
 
-Data = DataSet | InsightFacePack
+Data = DataSet | InsightFacePack | InsightFaceRecords
 
 
 def open_data(data: str | Path, *, detector: Detector | None = None) -> Data:
     """The data set called `data` (a record of the zoo, published or registered), or what lies at that path: a folder, a
-    zip, a tar or a .bin pack.
+    zip, a tar, a .bin pack or a .rec with its folder.
 
     Raises `MissingData` when it is not on this machine, `UsageError` when it is neither a name nor a path.
     """
@@ -105,6 +107,8 @@ def open_path(path: Path, layout: type[DataSet] | None, detector: Detector | Non
     """What lies at a path, in the layout given or in the first of `LAYOUTS` that fits. Raises `MissingData`."""
     if path.suffix == ".bin":
         return InsightFacePack(path, detector=detector)
+    if path.suffix == ".rec" or (path / "train.rec").is_file():
+        return InsightFaceRecords(path, detector=detector)
     store = open_store(path)
     for candidate in (layout,) if layout else LAYOUTS:
         if candidate.fits(store):
