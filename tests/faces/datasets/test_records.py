@@ -146,8 +146,8 @@ DAMAGE = {
     "an index beyond": (lambda rec, idx: (rec, idx.replace(b"9\t", b"9\t99999")), "points beyond"),
     "an index of text": (lambda rec, idx: (rec, b"a\tb\n"), "two whole numbers a line"),
     "an index of another set": (
-        lambda rec, idx: (rec, re.sub(rb"\n8\t\d+", b"\n8\t40", idx)),
-        "has no whole record at byte 40",
+        lambda rec, idx: (rec, re.sub(rb"\n8\t\d+", b"\n8\t44", idx)),
+        "has no whole record at byte 44",
     ),
     "an index with a gap": (lambda rec, idx: (rec, b"\n".join(idx.split(b"\n")[:3] + idx.split(b"\n")[4:])), "not all"),
     "empty": (lambda rec, idx: (b"", idx), "is empty"),
