@@ -78,7 +78,7 @@ def run_study(
     except MissingData as error:
         if as_json:
             absent = records.Row(f"data {data}", data, "utility", "", "failed", None, note=str(error), seed=seed)
-            typer.echo(json.dumps({"study": name, "settings": stated, "rows": [asdict(absent)], "tables": {}}))
+            typer.echo(json.dumps({"study": name, "settings": stated, "rows": [records.facts(absent)], "tables": {}}))
         raise
     keep_settings(folder, stated)
     done, show = records.resume(folder / ROWS), Gallery(folder, common_faces(victims))
@@ -174,7 +174,6 @@ def keep_settings(folder: Path, stated: dict[str, Any]) -> None:
 def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings, quick: bool, path: Path) -> None:
     """Run the cells that are not there yet; the rows of each are on disk before the next one begins."""
     from dataclasses import replace as changed
-    from itertools import groupby
 
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -193,8 +192,8 @@ def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings
             pictures += number
             bar.update(task, pictures=pictures)
 
-        for cell, rows in groupby(study(changed(settings, progress=protected), quick), key=lambda row: row.cell):
-            records.append(path, list(rows))
+        for cell, rows in records.cells(study(changed(settings, progress=protected), quick)):
+            records.append(path, rows)
             bar.update(task, advance=1, description=cell)
             if not console.is_terminal:
                 took, cells = bar.tasks[0].elapsed or 0, bar.tasks[0].completed
@@ -243,13 +242,15 @@ def draw_curves(folder: Path, rows: Sequence[Row]) -> list[Path]:
 
 def document(folder: Path, rows: Sequence[Row], made: Sequence[Table], files: Sequence[Path]) -> dict[str, Any]:
     """A study as JSON has it: settings, rows as on disk, tables with every digit."""
+    from bauta.study.records import facts
+
     path = folder / SETTINGS
     settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     tables = {table.name: {k: v for k, v in asdict(table).items() if k != "name"} for table in made}
     return {
         "study": settings.get("study"),
         "settings": settings,
-        "rows": [asdict(row) for row in rows],
+        "rows": [facts(row) for row in rows],
         "tables": tables,
         "files": [str(file) for file in files],
     }

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from bauta.faces import Pairs
-from bauta.metrics import auc, bootstrap, eer, fold_threshold, tar_at_far, ten_fold_accuracy
+from bauta.metrics import auc, bootstrap, eer, tar_at_far, ten_fold_accuracy
 from bauta.metrics.base import Interval
+from bauta.metrics.verification import hits, mean_of_folds
 from bauta.recognizers import Recognizer
 from bauta.types import Faces, Templates
 
@@ -74,18 +74,3 @@ def embed(
         if progress is not None:
             progress(len(batch))
     return torch.cat(parts)
-
-
-def hits(scores: Tensor, same: Tensor, fold: Tensor) -> Tensor:
-    """(N,) whether each pair is decided rightly at the threshold of the other folds."""
-    right = torch.empty(len(scores), dtype=torch.float64)
-    for f in torch.unique(fold):
-        line = fold_threshold(scores[fold != f], same[fold != f])
-        right[fold == f] = ((scores[fold == f] > line) == same[fold == f]).double()
-    return right
-
-
-def mean_of_folds(right: Tensor, fold: Tensor) -> float:
-    """Folds may differ in size, and each counts alike."""
-    number = torch.bincount(fold)
-    return float((torch.bincount(fold, weights=right)[number > 0] / number[number > 0]).mean())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bauta.errors import BadFile
@@ -21,7 +21,8 @@ class Row:
     cell: what was run (a key for resuming). system: who is protected and how. role: "utility" or "attack".
     attack: who looks. knows: how much of the protection he knows, a key of `KNOWS`. metric, value, low, high, n: the
     number, its 95 % interval and the number of comparisons. private_when: the good end, "low" or "high", of an
-    attack's number. A cell that failed has metric "failed", no value, and the reason in `note`.
+    attack's number. A cell that failed has metric "failed", no value, and the reason in `note`. last: whether this row
+    is known to complete its cell, which is said while a study runs and not written down.
     """
 
     cell: str
@@ -38,11 +39,40 @@ class Row:
     seed: int = 0
     note: str = ""
     settings: dict[str, object] = field(default_factory=dict)
+    last: bool = field(default=False, compare=False, repr=False)
+
+
+def complete(rows: Iterable[Row]) -> list[Row]:
+    """All rows of a cell, measured; the last one says that it is complete, so that it need not wait for the next."""
+    measured = list(rows)
+    return [*measured[:-1], *(replace(row, last=True) for row in measured[-1:])]
+
+
+def cells(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Cell after cell with its rows, each as soon as it says that it is complete, or the next one begins."""
+    held: list[Row] = []
+    for row in rows:
+        if held and held[-1].cell != row.cell:
+            yield held[-1].cell, held
+            held = []
+        held.append(row)
+        if row.last:
+            yield row.cell, held
+            held = []
+    if held:
+        yield held[-1].cell, held
+
+
+def facts(row: Row) -> dict[str, object]:
+    """A row as it is written down."""
+    found = asdict(row)
+    del found["last"]
+    return found
 
 
 def lines(rows: Iterable[Row]) -> str:
     """One JSON object a line."""
-    return "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+    return "".join(json.dumps(facts(row)) + "\n" for row in rows)
 
 
 def append(path: Path, rows: Iterable[Row]) -> None:

@@ -22,7 +22,7 @@ from bauta.pipeline import Pipeline, System
 from bauta.study.attributes import judge_attributes
 from bauta.study.evaluate import embed
 from bauta.study.judge import FAR, Ledger, judge_pictures, judge_templates, srra_lines
-from bauta.study.records import Row
+from bauta.study.records import Row, complete
 from bauta.study.views import BATCH, Views
 from bauta.types import Faces, Stage
 
@@ -66,12 +66,13 @@ def run(
         if cell not in skip:
             seed_everything(seed, cell)
             blank = Row(cell, name, "utility", "the authorized recognizer", "", None, private_when="", seed=seed)
-            yield from utility(blank, views)
+            rows = list(utility(blank, views))
             viewer = Row(cell, name, "attack", "a viewer", "", None, seed=seed)
             pictures, originals = views.leak(Stage.IMAGES), views.protected.images
-            yield Ledger(viewer, views.groups).mean("SSIM", SSIM(pictures, originals))
+            rows.append(Ledger(viewer, views.groups).mean("SSIM", SSIM(pictures, originals)))
             if show is not None:
                 show(cell, pictures, views.protected)
+            yield from complete(rows)
         for attack in attacks:
             cell = cell_of(name, attack)
             if cell in skip:
@@ -86,9 +87,9 @@ def run(
                 guess = fitted(views.leak(attack.knowledge.sees), victim)
                 if show is not None and attack.guesses is Guess.IMAGES:
                     show(cell, guess, views.protected)
-                yield from list(judged(blank, fitted, guess, victim, views, judge, measures))
+                yield from complete(judged(blank, fitted, guess, victim, views, judge, measures))
             except BautaError as error:
-                yield replace(blank, metric="failed", note=str(error))
+                yield from complete([replace(blank, metric="failed", note=str(error))])
 
 
 def cell_of(system: str, attack: Attack) -> str:

@@ -14,7 +14,7 @@ from bauta.metrics.image import cosine
 from bauta.pipeline import Pipeline, System
 from bauta.protections import GaussianNoise, WhiteNoise
 from bauta.study.judge import Ledger
-from bauta.study.records import Row
+from bauta.study.records import Row, complete
 from bauta.study.run import seed_everything
 from bauta.types import Faces, Features, Images, Stage
 
@@ -53,28 +53,42 @@ def up_rows(
         if cell in skip:
             continue
         seed_everything(seed, cell)
-        ours, theirs = disturbed(system, stage, noise, seed)
-        probes, references = (_seen(pipeline, Stage.TEMPLATES, faces) for pipeline in (ours, theirs))
-        own, other = cosine(probes, references), cosine(probes, references[strangers(faces)])
-        shown = [_seen(pipeline, stage, faces) for pipeline in (ours, theirs)]
-        pictures = shown if restore is None else [_in_batches(restore, leak) for leak in shown]
-        distances = [_distances(model, *pictures) for model in models]
-        privacy = torch.stack(distances).mean(0)
         names = " and ".join(model.name for model in models)
         facts: dict[str, object] = {"noise": noise, "noise on": stage.value}
         blank = Row(cell, name, "trade-off", names, "", None, private_when="high", seed=seed, settings=facts)
-        ledger = Ledger(blank, faces.identity)
-        yield ledger.mean(term("cosine", stage, noise), own, "high")
-        yield ledger.mean(term("privacy", stage, noise), privacy, "high")
-        if len(models) > 1:
-            for model, distance in zip(models, distances, strict=True):
-                alone = Ledger(replace(blank, attack=model.name), faces.identity)
-                yield alone.mean(term("privacy", stage, noise), distance, "high")
-        for kappa in thresholds:
-            accepted = (own > kappa).float()
-            yield ledger.mean(term("utility", stage, noise, kappa), accepted, "high")
-            yield ledger.mean(term("strangers", stage, noise, kappa), (other > kappa).float(), "low")
-            yield ledger.mean(term("UP", stage, noise, kappa), accepted + privacy, "high")
+        yield from complete(up_at(blank, noise, system, faces, thresholds, models, restore))
+
+
+def up_at(
+    blank: Row,
+    noise: float,
+    system: System,
+    faces: Faces,
+    thresholds: Sequence[float],
+    models: Sequence[Metric],
+    restore: Callable[[Features], Images] | None,
+) -> Iterator[Row]:
+    """The rows of one noise level."""
+    stage = Stage.IMAGES if restore is None else Stage.FEATURES
+    ours, theirs = disturbed(system, stage, noise, blank.seed)
+    probes, references = (_seen(pipeline, Stage.TEMPLATES, faces) for pipeline in (ours, theirs))
+    own, other = cosine(probes, references), cosine(probes, references[strangers(faces)])
+    shown = [_seen(pipeline, stage, faces) for pipeline in (ours, theirs)]
+    pictures = shown if restore is None else [_in_batches(restore, leak) for leak in shown]
+    distances = [_distances(model, *pictures) for model in models]
+    privacy = torch.stack(distances).mean(0)
+    ledger = Ledger(blank, faces.identity)
+    yield ledger.mean(term("cosine", stage, noise), own, "high")
+    yield ledger.mean(term("privacy", stage, noise), privacy, "high")
+    if len(models) > 1:
+        for model, distance in zip(models, distances, strict=True):
+            alone = Ledger(replace(blank, attack=model.name), faces.identity)
+            yield alone.mean(term("privacy", stage, noise), distance, "high")
+    for kappa in thresholds:
+        accepted = (own > kappa).float()
+        yield ledger.mean(term("utility", stage, noise, kappa), accepted, "high")
+        yield ledger.mean(term("strangers", stage, noise, kappa), (other > kappa).float(), "low")
+        yield ledger.mean(term("UP", stage, noise, kappa), accepted + privacy, "high")
 
 
 def strangers(faces: Faces) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bauta.faces import Pairs
 from bauta.metrics import bootstrap, tar_at_far
+from bauta.metrics.verification import hits, mean_of_folds
 from bauta.pipeline import Pipeline, System
-from bauta.study.evaluate import hits, mean_of_folds
 from bauta.study.judge import STRICT_FAR, filled
 from bauta.study.records import Row
 from bauta.study.views import BATCH

@@ -84,6 +84,13 @@ def waiting(settings: presets.Settings, quick: bool) -> Iterator[Row]:
     yield from run({"bare": System(plain, plain)}, attacks, None, settings.victims, settings.seed, skip=settings.done)
 
 
+def stopped(settings: presets.Settings, quick: bool) -> Iterator[Row]:
+    """A stop while the second cell is measured."""
+    plain = Pipeline(load("mine"))
+    yield from run({"bare": System(plain, plain)}, [], None, settings.victims, settings.seed, skip=settings.done)
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def bauta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs a command in this process, with two small studies and without a mirror: exit code, output, errors."""
@@ -92,6 +99,7 @@ def bauta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setitem(presets.STUDIES, "reading", reading)
     monkeypatch.setitem(presets.STUDIES, "greedy", greedy)
     monkeypatch.setitem(presets.STUDIES, "waiting", waiting)
+    monkeypatch.setitem(presets.STUDIES, "stopped", stopped)
     path = tmp_path / "mine.pth"
     torch.save(published.filled(published.Xiaoccer((7, 7), 512)).state_dict(), path)
     zoo.register("mine", path, "robfr-mobileface")
@@ -128,6 +136,13 @@ def test_list(bauta) -> None:
     assert "Table VII" in lines["pmt-abuse"]
     code, out, _ = bauta("study", "list", "--json")
     assert [entry["name"] for entry in json.loads(out)] == list(lines)
+
+
+def test_a_stop_leaves_the_cells_that_were_complete(bauta, people: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    code, _, _ = bauta("study", "run", "stopped", "--data", str(people), "--pairs", "16", "--out", str(folder))
+    assert code not in (0, 1)
+    assert {json.loads(line)["cell"] for line in (folder / "rows.jsonl").read_text().splitlines()} == {"bare / utility"}
 
 
 def test_a_study_runs_and_goes_on_where_it_was(bauta, people: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from bauta.attacks import Knows
 from bauta.errors import BadFile
-from bauta.study.records import KNOWS, Row, append, read, resume
+from bauta.study.records import KNOWS, Row, append, cells, complete, facts, read, resume
 
 number = st.floats(allow_nan=False, allow_infinity=False) | st.none()
 rows = st.builds(
@@ -47,6 +48,32 @@ def test_each_line_is_one_json_object(tmp_path: Path) -> None:
     append(path, [row("a"), row("b\nc")])
     lines = path.read_text().splitlines()
     assert [json.loads(line)["cell"] for line in lines] == ["a", "b\nc"]
+
+
+def test_a_complete_cell_does_not_wait_for_the_next() -> None:
+    """What comes after is only asked for when the complete one has been handed on; others wait, as they must."""
+    asked = []
+
+    def study() -> Iterator[Row]:
+        for name in "ab":
+            asked.append(name)
+            yield from complete([row(name, 1), row(name, 2)])
+        for name in "ccd":
+            asked.append(name)
+            yield row(name)
+
+    found = cells(study())
+    assert next(found) == ("a", [row("a", 1), row("a", 2)])
+    assert asked == ["a"]
+    assert [(cell, len(rows)) for cell, rows in found] == [("b", 2), ("c", 2), ("d", 1)]
+    assert complete([]) == []
+
+
+def test_that_a_row_is_the_last_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, complete([row("a"), row("a")]))
+    assert "last" not in path.read_text()
+    assert not any(r.last for r in read(path))
 
 
 def test_no_file_has_no_rows(tmp_path: Path) -> None:
@@ -98,7 +125,7 @@ def test_the_cell_of_a_torn_line_is_measured_again_as_a_whole(tmp_path: Path, lo
     append(path, [row("a"), row("b"), row("b", 0.1)])
     path.write_bytes(path.read_bytes()[:-lost])
     assert resume(path) == {"a"}
-    assert path.read_text() == json.dumps(row("a").__dict__) + "\n"
+    assert path.read_text() == json.dumps(facts(row("a"))) + "\n"
 
 
 def test_what_is_whole_is_left_as_it_is(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from bauta.recognizers import Recognizer
 from bauta.study.presets.reconstruction import AWARE, AWARE_STEPS, FEWEST, JUDGE, QUICK_STEPS
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import QUICK_FACES, SHALLOW, network
-from bauta.study.records import Row
+from bauta.study.records import Row, complete
 from bauta.study.run import cell_of, run, seed_everything
 from bauta.study.verification import verified
 from bauta.types import Faces
@@ -172,7 +172,7 @@ def recognition(settings: Settings, name: str, system: System) -> Iterator[Row]:
     if cell not in settings.done:
         seed_everything(settings.seed, cell)
         blank = Row(cell, name, "utility", "the authorized recognizer", "", None, seed=settings.seed)
-        yield from verified(blank, system, settings.victims)
+        yield from complete(verified(blank, system, settings.victims))
 
 
 def cells(settings: Settings, name: str, setting: Setting, quick: bool) -> set[str]:

@@ -41,7 +41,7 @@ from bauta.study.photographs import photographed
 from bauta.study.presets.ownmasks import Attacker, borrowed, looked_for_again, next_person, trained
 from bauta.study.presets.people import attacker, first_of_each, opened, taught
 from bauta.study.presets.settings import Settings, stamped
-from bauta.study.records import Row
+from bauta.study.records import Row, complete
 from bauta.study.retrieval import SIDES, Reader, Search, searched
 from bauta.study.run import seed_everything
 from bauta.types import Faces, Images
@@ -151,9 +151,9 @@ def one(
     seed_everything(settings.seed, cells["retrieval"])
     if protection is None:
         if "retrieval" in todo:
-            yield from unprotected(blanks["retrieval"], hunt)
+            yield from complete(unprotected(blanks["retrieval"], hunt))
         if WHOLE in todo:
-            yield from whole(blanks[WHOLE], hunt, None)
+            yield from complete(whole(blanks[WHOLE], hunt, None))
         return
     try:
         begun = time.perf_counter()
@@ -164,25 +164,26 @@ def one(
         applying = time.perf_counter() - begun
         if "retrieval" in todo:
             blank = blanks["retrieval"]
-            yield from costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
             if settings.show is not None:
                 settings.show(blank.cell, probe, photos.probe)
-            yield from sent(blank, photos, hunt.read, probe, gallery, SERVICES)
+            cost = costs(blank, photos, probe, learning, applying, len(probe) + len(gallery))
+            yield from complete([*cost, *sent(blank, photos, hunt.read, probe, gallery, SERVICES)])
         if "adaptive" in todo:
             blank = blanks["adaptive"]
-            yield from adaptive(blank, photos, hunt.read, fitted, team[0], probe)
+            yield from complete(adaptive(blank, photos, hunt.read, fitted, team[0], probe))
         if WHOLE in todo and isinstance(fitted, PersonalMask):
             blank = blanks[WHOLE]
-            yield from whole(blank, hunt, fitted)
+            yield from complete(whole(blank, hunt, fitted))
         if "own masks" in todo and isinstance(fitted, PersonalMask):
             blank = blanks["own masks"]
             judging = {judge: hunt.read[judge] for judge in hunt.judges}
-            yield from borrowed(blank, photos, judging, fitted, gallery)
-            yield from trained(blank, photos, judging, fitted, team, hunt.judges, probe, hunt.others())
+            taken = borrowed(blank, photos, judging, fitted, gallery)
+            others = trained(blank, photos, judging, fitted, team, hunt.judges, probe, hunt.others())
+            yield from complete([*taken, *others])
     except BautaError as error:
         if isinstance(error, MissingError):
             raise
-        yield replace(blank, metric="failed", note=str(error))
+        yield from complete([replace(blank, metric="failed", note=str(error))])
 
 
 def unprotected(blank: Row, hunt: Hunt) -> Iterator[Row]:
