@@ -3,15 +3,15 @@
 A picture goes through RGB -> YCbCr (JPEG, full range) - 128, 8x bilinear enlargement (corners aligned) and the
 orthonormal DCT of each 8 x 8 block, so that a block is one source pixel with its neighborhood. Enlarging and
 transforming are one linear map per plane, separable in rows and columns, and a coefficient sees at most 3 x 3 source
-pixels: its map along one axis has three diagonals. So each axis is three products with shifted copies, and the
-enlarged picture (64 times the source) is never made. Colors are mixed per pixel, so it does not matter when.
+pixels: along one axis it is a matrix of three diagonals. So each axis is a few products with shifted copies, and the
+enlarged picture (64 times the source) is never made. Colors mix pixel by pixel, so before as well as after enlarging.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ CHANNELS = len(PLANES) * BLOCK**2
 
 _RED, _BLUE = 0.299, 0.114  # their shares of luma (ITU-R BT.601, which JPEG takes)
 _MIDDLE = 128.0
+_CACHE = 2**21  # bytes of coefficients that are worked on at once
 
 
 def block_dct(images: Images) -> Features:
@@ -38,11 +39,12 @@ def block_dct(images: Images) -> Features:
     _check_dtype(images, "images")
     height, width = images.shape[-2:]
     mix, _, middle = _colors(images.dtype, images.device)
+    rows, columns = (_forward_taps(n, images.dtype, images.device) for n in (height, width))
     with torch.autocast(images.device.type, enabled=False):
-        planes = 255 * torch.einsum("pc,bchw->bphw", mix, images) - middle
-        taps = (_forward_taps(n, images.dtype, images.device) for n in (height, width))
-        maps: Tensor = _Spread.apply(planes.flatten(0, 1), *taps)  # type: ignore[no-untyped-call]
-    return maps.view(len(images), CHANNELS, height, width)
+        planes = 255 * torch.einsum("pc,bchw->bpwh", mix, images) - middle
+        halves = _Spread.apply(planes.flatten(0, 1), rows)  # type: ignore[no-untyped-call]
+        maps = _Spread.apply(halves.transpose(2, 3).flatten(0, 1), columns)  # type: ignore[no-untyped-call]
+    return cast(Tensor, maps).view(len(images), CHANNELS, height, width)
 
 
 def inverse_block_dct(coefficients: Features) -> Images:
@@ -56,11 +58,13 @@ def inverse_block_dct(coefficients: Features) -> Images:
     _check_dtype(coefficients, "coefficients")
     height, width = coefficients.shape[-2:]
     _, unmix, middle = _colors(coefficients.dtype, coefficients.device)
-    taps = (_inverse_taps(n, coefficients.dtype, coefficients.device) for n in (height, width))
+    rows, columns = (_inverse_taps(n, coefficients.dtype, coefficients.device) for n in (height, width))
     with torch.autocast(coefficients.device.type, enabled=False):
-        planes = _Gather.apply(coefficients.reshape(-1, BLOCK, BLOCK, height, width), *taps)  # type: ignore[no-untyped-call]
-        planes = planes.view(len(coefficients), len(PLANES), height, width) + middle
-        return torch.einsum("cp,bphw->bchw", unmix, planes) / 255
+        maps = coefficients.reshape(-1, BLOCK, height, width)
+        halves = _Gather.apply(maps, columns).view(-1, BLOCK, height, width)  # type: ignore[no-untyped-call]
+        planes = _Gather.apply(halves.transpose(2, 3), rows)  # type: ignore[no-untyped-call]
+        planes = planes.view(len(coefficients), len(PLANES), width, height) + middle
+        return torch.einsum("cp,bpwh->bchw", unmix, planes) / 255
 
 
 def _check_dtype(x: Tensor, what: str) -> None:
@@ -71,80 +75,98 @@ def _check_dtype(x: Tensor, what: str) -> None:
         )
 
 
+class _Taps(NamedTuple):
+    """What source pixels give to a block's frequencies along one axis of `size` pixels.
+
+    A frequency is `center` times the block's own pixel plus `before` and `after` times what its neighbors *differ* from
+    it: above frequency zero these are all there is, so that float32 resolves coefficients a millionth of the largest.
+    center: (8, size), or (1, size) where it reaches frequency zero alone. before, after: (8, size) each.
+    """
+
+    center: Tensor
+    before: Tensor | None = None
+    after: Tensor | None = None
+
+
 class _Spread(torch.autograd.Function):
-    """Planes (N, H, W) -> maps (N, 8, 8, H, W): frequencies along the rows by one set of taps, then the columns."""
+    """Lines (N, A, size) -> (N, 8, A, size): the frequencies of each block along the last axis."""
 
     @staticmethod
-    def forward(ctx: Any, planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        ctx.save_for_backward(rows, columns)
-        reach = len(rows) // 2
-        height, width = planes.shape[-2:]
-        above = F.pad(planes, (0, 0, reach, reach))
-        shifted = torch.stack([above[:, k : k + height] for k in range(len(rows))])
-        beside = F.pad(torch.einsum("knhw,kuh->nuhw", shifted, rows), (reach, reach)).unsqueeze(2)
-        maps = planes.new_empty(len(planes), BLOCK, BLOCK, height, width)
-        for part in _parts(maps):
-            for k, tap in enumerate(columns[:, :, None]):
-                beside_k = beside[part, ..., k : k + width]
-                if k == 0:
-                    torch.mul(beside_k, tap, out=maps[part])
-                else:
-                    maps[part].addcmul_(beside_k, tap)
-        return maps
+    def forward(ctx: Any, lines: Tensor, taps: _Taps) -> Tensor:
+        ctx.taps = taps
+        result = lines.new_empty(len(lines), BLOCK, *lines.shape[1:])
+        for part in _parts(result):
+            own, out = lines[part, None], result[part]
+            if taps.before is None or taps.after is None:
+                torch.mul(own, taps.center[:, None], out=out)
+            else:
+                beside = F.pad(own, (1, 1))
+                torch.mul(beside[..., :-2] - own, taps.before[:, None], out=out)
+                out.addcmul_(beside[..., 2:] - own, taps.after[:, None])
+                out[:, : len(taps.center)].addcmul_(own, taps.center[:, None])
+        return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _Gather.apply(gradient, *ctx.saved_tensors), None, None  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _Gather.apply(gradient, ctx.taps), None  # type: ignore[no-untyped-call]
 
 
 class _Gather(torch.autograd.Function):
-    """Maps (N, 8, 8, H, W) -> planes (N, H, W): the adjoint of `_Spread` with the same taps."""
+    """(N, 8, A, size) -> lines (N, A, size): the adjoint of `_Spread` with the same taps."""
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        ctx.save_for_backward(rows, columns)
-        reach = len(rows) // 2
-        height, width = maps.shape[-2:]
-        beside = maps.new_zeros(len(maps), BLOCK, height, width + 2 * reach)
-        for part in _parts(maps):
-            for k, tap in enumerate(columns):
-                for v in range(BLOCK):
-                    beside[part, ..., k : k + width].addcmul_(maps[part, :, v], tap[v])
-        halves = beside[..., reach : reach + width]
-        above = maps.new_zeros(len(maps), height + 2 * reach, width)
-        for k, tap in enumerate(rows):
-            above[:, k : k + height] += (halves * tap[:, :, None]).sum(1)
-        return above[:, reach : reach + height]
+    def forward(ctx: Any, frequencies: Tensor, taps: _Taps) -> Tensor:
+        ctx.taps = taps
+        result = frequencies.new_zeros(len(frequencies), *frequencies.shape[2:])
+        for part in _parts(frequencies):
+            own = _weighted(frequencies[part], taps.center)
+            if taps.before is not None and taps.after is not None:
+                before, after = (_weighted(frequencies[part], tap) for tap in (taps.before, taps.after))
+                own -= before + after
+                own[..., :-1] += before[..., 1:]
+                own[..., 1:] += after[..., :-1]
+            result[part] = own
+        return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _Spread.apply(gradient, *ctx.saved_tensors), None, None  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _Spread.apply(gradient, ctx.taps), None  # type: ignore[no-untyped-call]
 
 
-def _parts(maps: Tensor) -> list[slice]:
-    """Slices of planes that are worked on together: one, which a core's cache holds, or all on an accelerator."""
-    step = 1 if maps.device.type == "cpu" else max(1, len(maps))
-    return [slice(n, n + step) for n in range(0, len(maps), step)]
+def _weighted(frequencies: Tensor, tap: Tensor) -> Tensor:
+    """(N, 8, A, size) times (F, size) -> (N, A, size): the sum over the first F frequencies."""
+    total = frequencies[:, 0] * tap[0]
+    for u in range(1, len(tap)):
+        total.addcmul_(frequencies[:, u], tap[u])
+    return total
+
+
+def _parts(frequencies: Tensor) -> list[slice]:
+    """Slices of the first axis that are worked on together: what a core's cache holds, or all on an accelerator."""
+    each = frequencies[0].numel() * frequencies.element_size() if len(frequencies) else 1
+    step = max(1, _CACHE // each) if frequencies.device.type == "cpu" else max(1, len(frequencies))
+    return [slice(n, n + step) for n in range(0, len(frequencies), step)]
 
 
 @lru_cache
-def _forward_taps(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(3, 8, size): what source pixel t + k - 1 gives to frequency u of block t along one axis."""
+def _forward_taps(size: int, dtype: torch.dtype, device: torch.device) -> _Taps:
+    """Enlarging 8 times with corners aligned, then the DCT of each block."""
     with torch.inference_mode(False):
         places = torch.arange(BLOCK * size, dtype=torch.float64) * (size - 1) / (BLOCK * size - 1)
-        distance = places.view(size, BLOCK, 1) - torch.arange(size)[:, None, None] - torch.tensor([-1, 0, 1])
-        shares = (1 - distance.abs()).clamp(min=0)  # (block, sample, source pixel)
-        return torch.einsum("us,tsk->kut", _cosines(), shares).to(device, dtype)
+        beyond = places.view(size, BLOCK) - torch.arange(size)[:, None]  # of each sample, from its block's own pixel
+        before, after = (_cosines() @ side.clamp(min=0).T for side in (-beyond, beyond))
+        center = torch.full((1, size), math.sqrt(BLOCK), dtype=torch.float64)
+        return _Taps(*(tap.to(device, dtype) for tap in (center, before, after)))
 
 
 @lru_cache
-def _inverse_taps(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(1, 8, size): what frequency u of block t gives to pixel t along one axis."""
+def _inverse_taps(size: int, dtype: torch.dtype, device: torch.device) -> _Taps:
+    """The inverse DCT of each block, then reducing 8 times with corners aligned, transposed."""
     with torch.inference_mode(False):
         # pixel t lies at sample 8 t + 7 t / (size - 1), so between two samples of its own block
         places = torch.arange(size, dtype=torch.float64) * (BLOCK - 1) / max(1, size - 1)
         shares = (1 - (places[:, None] - torch.arange(BLOCK)).abs()).clamp(min=0)
-        return torch.einsum("us,ts->ut", _cosines(), shares)[None].to(device, dtype)
+        return _Taps((_cosines() @ shares.T).to(device, dtype))
 
 
 def _cosines() -> Tensor:
