@@ -159,6 +159,21 @@ def ten_fold_accuracy(scores: Tensor, same: Tensor, fold: Tensor) -> FoldAccurac
     )
 
 
+def hits(scores: Tensor, same: Tensor, fold: Tensor) -> Tensor:
+    """(N,) whether each pair is decided rightly at the threshold of the other folds."""
+    right = torch.empty(len(scores), dtype=torch.float64)
+    for f in torch.unique(fold):
+        line = fold_threshold(scores[fold != f], same[fold != f])
+        right[fold == f] = ((scores[fold == f] > line) == same[fold == f]).double()
+    return right
+
+
+def mean_of_folds(right: Tensor, fold: Tensor) -> float:
+    """Folds may differ in size, and each counts alike."""
+    number = torch.bincount(fold)
+    return float((torch.bincount(fold, weights=right)[number > 0] / number[number > 0]).mean())
+
+
 def rank1(probes: Templates, gallery: Templates, probe_ids: Tensor, gallery_ids: Tensor) -> Tensor:
     """Closed-set identification: (P,) bool, whether the most similar gallery template is of the probe's person.
 

@@ -91,12 +91,16 @@ class Recognizer(nn.Module):
             maps.append(layer(maps[-1]))
         return maps[1:]
 
-    def templates(self, features: Features) -> Templates:
-        """The server's part: features at the cut -> unit rows (B, D)."""
+    def embedding(self, features: Features) -> Tensor:
+        """The server's part before its rows are made unit: features at the cut -> (B, D), as a loss wants them."""
         check_shape(features, "B C h w", "features")
         for layer in list(self.layers)[self.cut :]:
             features = layer(features)
-        return F.normalize(features.flatten(1))
+        return features.flatten(1)
+
+    def templates(self, features: Features) -> Templates:
+        """The server's part: features at the cut -> unit rows (B, D)."""
+        return F.normalize(self.embedding(features))
 
     def embed(self, images: Images) -> Templates:
         """Images -> templates, through both parts."""

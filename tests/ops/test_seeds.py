@@ -25,3 +25,12 @@ def test_the_world_stays_when_something_breaks() -> None:
     with pytest.raises(ZeroDivisionError), seeded(3):
         _ = torch.rand(1) / (1 // 0)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_device_draws_the_same() -> None:
+    before = torch.random.get_rng_state()
+    with seeded(5):
+        expected = torch.rand(3)
+    with seeded(5, torch.device("cpu")):
+        assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(torch.random.get_rng_state(), before)
