@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bauta.protections import ALL, Protection
 from bauta.protections.features.frequency import FrequencyProtection
+from bauta.protections.features.minusface import MinusFace
 from bauta.recognizers import Preprocess, Recognizer
 from bauta.recognizers.frequency import BlockDCT
 from bauta.recognizers.mobileface import MobileFaceV3
@@ -28,6 +29,8 @@ QUICK = {
     "AdvFace": "AdvFace(steps=3, shadow_steps=3, width=0.25, seed=5)",
     "RefreshedAdvFace": "RefreshedAdvFace(steps=2, rounds=1, shadow_steps=3, width=0.25, seed=5)",
     "DeepObfuscator": "DeepObfuscator(steps=3, warmup=1, batch_size=2, width=0.25)",
+    "MinusFaceResidue": "MinusFaceResidue(width=0.1)",
+    "MinusFace": "MinusFace(MinusFaceResidue(width=0.1), seed=5)",
     "PEEP": "PEEP(components=3, seed=5)",
     "PGD": "PGD(steps=3, seed=5)",
     "MIFGSM": "MIFGSM(steps=3, seed=5)",
@@ -76,6 +79,9 @@ def make(kind: type[Protection], faces: Faces, network: Recognizer) -> Protectio
     assert isinstance(protection, kind)
     fitted = protection.fit(faces, network)
     assert fitted is protection
+    if isinstance(fitted, MinusFace):  # which needs a stage one that has been trained, here for one step
+        fitted.residue.fit(faces, network).train()(network.features(faces.images))
+        fitted.residue.eval()
     return fitted
 
 

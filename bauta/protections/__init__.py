@@ -8,6 +8,7 @@ from bauta.protections.features.dctdp import DCTDP
 from bauta.protections.features.deepobfuscator import DeepObfuscator
 from bauta.protections.features.dropout import FeatureDropout
 from bauta.protections.features.mechanism import GaussianMechanism, LaplaceMechanism
+from bauta.protections.features.minusface import MinusFace, MinusFaceResidue
 from bauta.protections.features.noise import GaussianNoise, MatchedNoise
 from bauta.protections.features.normmatched import NormMatchedNoise
 from bauta.protections.features.partialface import PartialFace
@@ -45,6 +46,8 @@ ALL: tuple[type[Protection], ...] = (
     PPFRFD,
     DCTDP,
     PartialFace,
+    MinusFaceResidue,
+    MinusFace,
     PEEP,
     PGD,
     MIFGSM,
@@ -84,6 +87,8 @@ __all__ = [
     "LaplaceMechanism",
     "LowKey",
     "MatchedNoise",
+    "MinusFace",
+    "MinusFaceResidue",
     "Move",
     "NormMatchedNoise",
     "OPOMAffine",

@@ -71,7 +71,11 @@ class Protection(nn.Module):
         return other
 
     def param_groups(self) -> list[dict[str, object]]:
-        """Parameters that are trained together with the server."""
+        """Parameters that are trained together with the server, as groups for an optimizer.
+
+        A group has `params`, and `lr_scale` where its rate is that share of the server's, or `optimizer` ("Adam") and
+        `lr` where it is trained by another optimizer at a rate of its own.
+        """
         return []
 
 

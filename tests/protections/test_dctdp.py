@@ -41,13 +41,21 @@ def test_the_sensitivity_is_the_public_range_of_each_coefficient() -> None:
     assert scheme.channels == 189
 
 
-def test_coefficients_that_never_moved_get_noise_all_the_same() -> None:
+def test_coefficients_that_never_moved_get_the_noise_of_a_moved_pixel() -> None:
     gray = Faces(PUBLIC.images.mean(1, keepdim=True).expand(-1, 3, -1, -1))
     scheme = DCTDP(0.5, floor=2.0).fit(gray, NETWORK)
-    torch.testing.assert_close(scheme.scale()[63:], torch.full_like(scheme.scale()[63:], 4.0))
-    colorful = scheme(X, FACES)[:, 63:]
-    assert colorful.abs().mean() > 2
-    assert (clipped(scheme, X)[:, 63:].abs() <= 1 + 1e-4).all()
+    expected = np.zeros((63, SIDE, SIDE))
+    black = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.float64)
+    for y in range(SIDE):
+        for x in range(SIDE):
+            image = black.clone()
+            image[..., y, x] = 2 / 255
+            expected = np.maximum(expected, (block_dct(image) - block_dct(black))[0, 1:64].abs().numpy())
+    assert expected.min() > 0
+    for plane in (1, 2):
+        found = scheme.scale()[63 * plane : 63 * plane + 63].detach().numpy()
+        np.testing.assert_allclose(found, expected / 0.5, rtol=0.02)  # and what rounding moved of Cb and Cr
+    assert (scheme.scale()[:63].detach().numpy() > 2 * expected).mean() > 0.5, "most of Y moved more than that"
 
 
 def test_the_noise_of_each_coefficient_is_laplace_of_the_stated_scale() -> None:
@@ -113,7 +121,7 @@ def test_the_draw_is_per_image_and_two_pictures_of_a_person_do_not_share_it() ->
     twice = Faces(FACES.images[[0, 0]], torch.tensor([1, 1]), source=[Source("a", "a" * 64), Source("b", "b" * 64)])
     with torch.no_grad():
         noise = scheme(X[[0, 0]], twice) - clipped(scheme, X[[0, 0]])
-        assert abs(float(torch.corrcoef(noise.flatten(1))[0, 1])) < 0.03
+        assert abs(float(torch.corrcoef((noise / scheme.scale()).flatten(1))[0, 1])) < 0.03
         assert torch.equal(scheme(X[[0, 0]], twice)[1], scheme(X[:1], twice[1:])[0])
         scheme.eval()
         assert torch.equal(scheme(X[:1], twice[1:])[0] - clipped(scheme, X[:1])[0], noise[1]), "in use as in training"

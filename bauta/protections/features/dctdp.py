@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from bauta.errors import UsageError
-from bauta.ops.noise import generators, laplace
+from bauta.ops.dct import PLANES, block_dct
+from bauta.ops.noise import generators, laplace_by_inverse
 from bauta.protections.features.frequency import PLANE, DrawnProtection, in_all_planes
 from bauta.protections.features.public import check_fitted, public_features
 from bauta.recognizers.base import Recognizer
@@ -34,9 +35,11 @@ class DCTDP(DrawnProtection):
     sent, so by composition a whole picture has epsilon * 189 * h * w (`total_epsilon`), 1.2 million at the paper's 0.5
     and 112 x 112: no promise to a person. What hides a face is the size of the noise and not the guarantee.
     That little holds for values inside the range that was measured, so values are clipped to it first (ours: the paper
-    does not say). floor: the least range, for coefficients that never moved (Cb and Cr of gray pictures), which would
-    have got no noise (ours). seed: with a face's digest it fixes the draw; the promise is against those who do not
-    know it.
+    does not say).
+
+    floor: the least range of a coefficient, as what a change of one pixel by that many gray levels does to it, for
+    those that never moved (Cb and Cr of gray pictures) and would have got no noise (ours). seed: with a face's digest
+    it fixes the draw; the promise is against those who do not know it.
     """
 
     low_: Tensor
@@ -83,7 +86,7 @@ class DCTDP(DrawnProtection):
             seen = x[:, self.kept]
             low = torch.minimum(low, seen.amin(0)) if low.numel() else seen.amin(0)
             high = torch.maximum(high, seen.amax(0)) if high.numel() else seen.amax(0)
-        short = (self.floor - (high - low)).clamp_min(0) / 2
+        short = (self.floor * reached_by_a_pixel(low).to(low) - (high - low)).clamp_min(0) / 2
         self.low_, self.high_ = low - short, high + short
         self.rho_, self.locs_ = nn.Parameter(torch.zeros_like(low)), nn.Parameter(torch.zeros_like(low))
         return self
@@ -100,7 +103,7 @@ class DCTDP(DrawnProtection):
     def drawn(self, x: Features, digests: Sequence[str], identity: Tensor | None) -> Features:
         x = x[:, self.kept]
         check_fitted(self, x, tuple(self.low_.shape) if self.low_.ndim == 3 else ())
-        noise = laplace(x.shape[1:], generators(self.seed, digests, "DCTDP"), x)
+        noise = laplace_by_inverse(x.shape[1:], generators(self.seed, digests, "DCTDP"), x)
         return x.maximum(self.low_).minimum(self.high_) + self.locs_ + self.scale() * noise
 
     def param_groups(self) -> list[dict[str, object]]:
@@ -116,3 +119,15 @@ class DCTDP(DrawnProtection):
             if name in tensors and tensors[name].is_floating_point():
                 setattr(other, name, nn.Parameter(torch.empty_like(tensors[name])))
         return super(DCTDP, other).restored(tensors, *recognizers)
+
+
+def reached_by_a_pixel(like: Tensor) -> Tensor:
+    """(189, h, w): how far one gray level of one pixel, the one that matters most, moves each coefficient.
+
+    A coefficient sees 3 x 3 pixels at most, so of every third pixel in both directions it sees one.
+    """
+    black = torch.zeros(10, 3, *like.shape[-2:], dtype=torch.float64)
+    for number in range(9):
+        black[number, :, number // 3 :: 3, number % 3 :: 3] = 1 / 255
+    found = block_dct(black)[:, 1:PLANE]
+    return (found[:9] - found[9:]).abs().amax(0).repeat(len(PLANES), 1, 1)
