@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bauta.protections import ALL, Protection
+from bauta.protections.features.duetface import DuetFace
 from bauta.protections.features.frequency import FrequencyProtection
 from bauta.protections.features.minusface import MinusFace
 from bauta.recognizers import Preprocess, Recognizer
@@ -79,6 +80,9 @@ def make(kind: type[Protection], faces: Faces, network: Recognizer) -> Protectio
     assert isinstance(protection, kind)
     fitted = protection.fit(faces, network)
     assert fitted is protection
+    if isinstance(fitted, DuetFace):  # whose client's network has been trained alone, here for one step
+        fitted.client_.train()(faces.images)
+        fitted.eval()
     if isinstance(fitted, MinusFace):  # which needs a stage one that has been trained, here for one step
         fitted.residue.fit(faces, network).train()(network.features(faces.images))
         fitted.residue.eval()

@@ -7,6 +7,7 @@ from bauta.protections.features.advface import AdvFace
 from bauta.protections.features.dctdp import DCTDP
 from bauta.protections.features.deepobfuscator import DeepObfuscator
 from bauta.protections.features.dropout import FeatureDropout
+from bauta.protections.features.duetface import DuetFace
 from bauta.protections.features.mechanism import GaussianMechanism, LaplaceMechanism
 from bauta.protections.features.minusface import MinusFace, MinusFaceResidue
 from bauta.protections.features.noise import GaussianNoise, MatchedNoise
@@ -44,6 +45,7 @@ ALL: tuple[type[Protection], ...] = (
     FeatureDropout,
     DeepObfuscator,
     PPFRFD,
+    DuetFace,
     DCTDP,
     PartialFace,
     MinusFaceResidue,
@@ -78,6 +80,7 @@ __all__ = [
     "TIPIM",
     "AdvFace",
     "DeepObfuscator",
+    "DuetFace",
     "Fawkes",
     "FeatureDropout",
     "FeatureProtection",
