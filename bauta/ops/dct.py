@@ -26,7 +26,7 @@ CHANNELS = len(PLANES) * BLOCK**2
 
 _RED, _BLUE = 0.299, 0.114  # their shares of luma (ITU-R BT.601, which JPEG takes)
 _MIDDLE = 128.0
-_CACHE = 2**21  # bytes of coefficients that are worked on at once
+_CACHE = 2**20  # bytes of coefficients that are worked on at once
 
 
 def block_dct(images: Images) -> Features:
