@@ -7,6 +7,9 @@ export OMP_NUM_THREADS ?= 2
 export MKL_NUM_THREADS ?= $(OMP_NUM_THREADS)
 export OPENBLAS_NUM_THREADS ?= $(OMP_NUM_THREADS)
 
+# Tests are small, so they gain by processes and not by threads: one thread in each. Say WORKERS=8 for eight.
+WORKERS ?= 2
+
 .PHONY: help setup test check demo bench
 
 help:
@@ -22,8 +25,9 @@ setup: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	@touch $@
 
+test: export OMP_NUM_THREADS := 1
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
