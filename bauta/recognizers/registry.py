@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import nn
@@ -47,6 +48,7 @@ from bauta.recognizers import (
 )
 from bauta.recognizers.base import Preprocess, Recognizer
 from bauta.recognizers.checkpoints import State, read_state
+from bauta.recognizers.trainable import RECIPE, WEIGHTS, new, recipe_of
 
 
 class Layout(NamedTuple):
@@ -120,11 +122,14 @@ def build(record: zoo.Weights, *, cut: int | None = None) -> Recognizer:
 
 
 def load(name: str, *, cut: int | None = None) -> Recognizer:
-    """The recognizer called `name` (a zoo record), with its weights, frozen and in evaluation mode.
+    """The recognizer called `name` (a zoo record, or the path of a folder that a training left), with its weights,
+    frozen and in evaluation mode.
 
     cut: how many layers the client holds; the record's measured default if None.
     Raises `UsageError` (unknown name), `MissingWeights`, `BadCheckpoint`.
     """
+    if (Path(name) / RECIPE).is_file():
+        return load_trained(Path(name), cut=cut)
     record = zoo.weights(name)
     path = zoo.locate(record.files[0])
     network = build(record, cut=cut)
@@ -137,6 +142,14 @@ def load(name: str, *, cut: int | None = None) -> Recognizer:
         ) from error
     load_state(network, state, str(path))
     return network.frozen()
+
+
+def load_trained(folder: Path, *, cut: int | None = None) -> Recognizer:
+    """The network in a training's folder, frozen and in evaluation mode; raises as `load`."""
+    said = recipe_of(folder)
+    network = new(said["architecture"], said["options"], name=str(folder))
+    load_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    return (network if cut is None else network.at_cut(cut)).frozen()
 
 
 def load_state(network: nn.Module, state: State, origin: str) -> None:

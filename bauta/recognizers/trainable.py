@@ -1,0 +1,92 @@
+"""Networks to be trained here, by name and options, and the folders that a training leaves.
+
+A folder holds weights.safetensors and recipe.json, and its path is a recognizer's name: `load("runs/small")`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from bauta.errors import BadCheckpoint, MissingWeights, UsageError
+from bauta.recognizers import iresnet, irse
+from bauta.recognizers.base import Preprocess, Recognizer, sequence
+from bauta.recognizers.mobilefacenet import STAGES, Bottleneck, conv, named
+
+__all__ = ["RECIPE", "TRAINABLE", "WEIGHTS", "new", "recipe_of"]
+
+WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
+
+
+def mobilefacenet(*, width: float = 1.0, embedding: int = 128, name: str = "mobilefacenet") -> Recognizer:
+    """MobileFaceNet (Chen et al., CCBR 2018) with all channels times `width`: 0.22 GMAC and 1.0 M weights at 1, 0.06
+    and 0.3 at a half. The embedding keeps its size."""
+
+    def wide(channels: int) -> int:
+        return max(8, round(channels * width / 8) * 8)
+
+    inputs = wide(64)
+    stem = named(conv(3, inputs, 3, stride=2, padding=1, act=nn.PReLU))
+    layers: dict[str, nn.Module] = {
+        "stem": sequence({"input": Preprocess(), **stem}),
+        "depthwise": conv(inputs, inputs, 3, padding=1, groups=inputs, act=nn.PReLU),
+    }
+    for expansion, channels, number, first in STAGES:
+        for n in range(number):
+            stride = first if n == 0 else 1
+            layers[f"block{len(layers) - 1}"] = Bottleneck(inputs, wide(channels), expansion, stride, nn.PReLU, 1e-5)
+            inputs = wide(channels)
+    last = wide(512)
+    layers["widen"] = conv(inputs, last, act=nn.PReLU)
+    layers["pool"] = conv(last, last, 7, groups=last)
+    layers["embedding"] = conv(last, embedding)
+    return Recognizer(layers, name=name)
+
+
+def ir(depth: int, *, embedding: int = 512, name: str = "ir") -> Recognizer:
+    """TFace's IR network on pictures."""
+    units = irse.TFACE_UNITS[depth]
+    return irse.TFaceIR(Preprocess(), units=units, residual=iresnet.residual, embedding=embedding, name=name)
+
+
+TRAINABLE: dict[str, Callable[..., Recognizer]] = {
+    "mobilefacenet": mobilefacenet,
+    "ir18": partial(ir, 18),
+    "ir50": partial(ir, 50),
+}
+"""Name -> builder. A server for a protection that changes the channels has the option `channels`."""
+
+
+def new(architecture: str, options: Mapping[str, object], *, name: str | None = None) -> Recognizer:
+    """The network called `architecture`, with random weights. Raises `UsageError` for what it does not take."""
+    if architecture not in TRAINABLE:
+        raise UsageError(f"No network to be trained is called {architecture!r}; there are {', '.join(TRAINABLE)}.")
+    builder = TRAINABLE[architecture]
+    known = [p for p in inspect.signature(builder).parameters if p not in ("name", "depth")]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UsageError(f"{architecture} has no option {', '.join(unknown)}; it has {', '.join(known)}.")
+    try:
+        return builder(**options, name=name or architecture)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{architecture} cannot be built with {dict(options)} ({error}); change them.") from error
+
+
+def recipe_of(folder: Path) -> dict[str, Any]:
+    """What recipe.json in a training's folder says. Raises `MissingWeights`, `BadCheckpoint`."""
+    path = folder / RECIPE
+    if not path.is_file():
+        raise MissingWeights(f"{folder} holds no {RECIPE}; give the folder that `bauta train recognizer` wrote.")
+    try:
+        said = json.loads(path.read_bytes())
+        if not isinstance(said["architecture"], str) or not isinstance(said["options"], dict):
+            raise TypeError("architecture must be a text and options a table")
+    except (ValueError, LookupError, TypeError, OSError, RecursionError) as error:
+        raise BadCheckpoint(f"{path} is no recipe that can be read ({error}); copy it again.") from error
+    return dict(said)

@@ -1,0 +1,79 @@
+"""What is minimized: terms over the embeddings that a pipeline gives while its protections are in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bauta.pipeline import Pipeline
+from bauta.recognizers.heads import Head
+from bauta.train.batches import Batch
+
+__all__ = ["Identity", "Objective", "embeddings"]
+
+
+def embeddings(pipeline: Pipeline, batch: Batch) -> Tensor:
+    """(B, D) of the pipeline's recognizer, before they are made unit rows, with every image and feature protection in
+    place. Template protections come after what is trained, and take no part.
+
+    A client without weights (a DCT) and the protections are computed in 32 bits also under autocast: what crosses the
+    wire in use is not rounded to bfloat16 either.
+    """
+    recognizer = pipeline.recognizer
+    client = list(recognizer.layers)[: recognizer.cut]
+    bare = not any(True for layer in client for _ in layer.parameters())
+    kind = batch.faces.images.device.type
+    with torch.autocast(kind, enabled=torch.is_autocast_enabled(kind) and not bare):
+        features = pipeline.features(batch.faces)
+    return recognizer.embedding(features)
+
+
+class Objective(nn.Module):
+    """Batch -> {name: loss}, whose sum is minimized. terms: name -> module of (embeddings (B, D), batch) -> one number.
+
+    Trained are the recognizer, the parameters that protections name in `param_groups`, and the terms'. A fitted
+    protection without such parameters, and the twin, stay as they are, also in their mode.
+    """
+
+    def __init__(self, pipeline: Pipeline, terms: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.terms = nn.ModuleDict(terms)
+        self.requires_grad_(False)
+        self.pipeline.recognizer.requires_grad_(True)
+        self.terms.requires_grad_(True)
+        for group in self.groups():
+            for parameter in group["params"]:  # type: ignore[attr-defined]
+                parameter.requires_grad_(True)
+
+    def groups(self) -> list[dict[str, object]]:
+        """The protections' groups of parameters."""
+        return [group for protection in self.pipeline.protections for group in protection.param_groups()]
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for what is trained and for the protections that are; evaluation mode for the rest."""
+        super().train(mode)
+        for protection in self.pipeline.protections:
+            protection.train(mode and bool(protection.param_groups()))
+        if self.pipeline.twin is not None:
+            self.pipeline.twin.eval()
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        found = embeddings(self.pipeline, batch).float()
+        return {name: term(found, batch) for name, term in self.terms.items()}
+
+
+class Identity(nn.Module):
+    """Cross-entropy of a head over the training people."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, embeddings: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(self.head(embeddings, batch.identity), batch.identity)

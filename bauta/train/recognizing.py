@@ -1,0 +1,111 @@
+"""Train a recognizer from its settings to the file that `load` reads: what `bauta train recognizer` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bauta import zoo
+from bauta.faces import Pairs
+from bauta.pipeline import Pipeline
+from bauta.recognizers import load
+from bauta.train.cast import ColorCast
+from bauta.train.checkpoints import Row
+from bauta.train.engine import engine
+from bauta.train.examples import Cast, Examples, everything, held_out
+from bauta.train.judge import judge
+from bauta.train.loop import fit
+from bauta.train.run import (
+    LEARNED,
+    Training,
+    build,
+    export,
+    fitted,
+    objective,
+    open_folder,
+    options_of,
+    restored,
+    write_learned,
+)
+from bauta.train.teaching import lessons
+from bauta.types import Templates
+
+__all__ = ["train_recognizer"]
+
+Told = Callable[[str, int, int, Row], None]
+
+
+def train_recognizer(
+    training: Training,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    kind: str = "cpu",
+    devices: int = 1,
+    bfloat16: bool | None = None,
+    workers: int = 0,
+    every: int | None = None,
+    tensorboard: bool = False,
+    known: Iterable[type] = (),
+    told: Told | None = None,
+) -> tuple[Pipeline, list[Row]]:
+    """Train, judge after each epoch on people who are held out, and write the folder `out`; the pipeline and its curve.
+
+    resume: go on from the last checkpoint there, to the same curve; every: steps between checkpoints beside those of the
+    epochs. kind, devices, bfloat16: see `engine`. told: what is done, how much, of how much, and the losses' means.
+    Raises `BautaError`.
+    """
+    folder, known = Path(out), tuple(known)
+    fabric = engine(kind, devices=devices, bfloat16=bfloat16)
+    pipeline = build(training, known)
+    resumed = False
+    if fabric.is_global_zero:
+        resumed = open_folder(folder, training, options_of(training, pipeline.protections), resume=resume)
+    resumed = bool(fabric.broadcast(resumed))
+    plain, pairs = data(training)
+    cast = ColorCast(training.cast, seed=training.seed) if training.cast else None
+    lesson = taught(training, plain, told) if fabric.is_global_zero else None
+    lesson = fabric.broadcast(lesson)
+    examples = Cast(plain, cast) if cast else plain
+    if resumed and (folder / LEARNED).is_file():
+        pipeline = restored(folder, pipeline.recognizer, pipeline.protections)
+    else:
+        pipeline = fitted(pipeline, examples)
+        if fabric.is_global_zero:
+            write_learned(folder, pipeline)
+    minimized = objective(pipeline, training.recipe, examples, lesson, seed=training.seed)
+
+    def shown(epoch: int, step: int, steps: int, means: Row) -> None:
+        if told and fabric.is_global_zero:
+            told(f"epoch {epoch + 1}", step, steps, means)
+
+    rows = fit(
+        fabric, minimized, examples, training.recipe, seed=training.seed, folder=folder, resume=resumed, every=every,
+        workers=workers, judged=lambda: judge(pipeline, pairs, view=cast), tensorboard=tensorboard, told=shown,
+    )  # fmt: skip
+    if fabric.is_global_zero:
+        export(folder, pipeline, rows[-1])
+    fabric.barrier()
+    return pipeline.eval().requires_grad_(False), rows
+
+
+def data(training: Training) -> tuple[Examples, Pairs]:
+    """What to learn from, and what judges."""
+    if training.pairs is None:
+        return held_out(training.data, training.folds, limit=training.limit)
+    return everything(training.data, training.pairs, limit=training.limit)
+
+
+def taught(training: Training, examples: Examples, told: Told | None) -> Templates | None:
+    """The teacher's templates of the pictures without a cast, computed once and kept in the home."""
+    if training.teacher is None:
+        return None
+    done = 0
+
+    def counted(more: int) -> None:
+        nonlocal done
+        done += more
+        if told:
+            told("teacher", done, len(examples), {})
+
+    return lessons(load(training.teacher), examples, folder=zoo.home() / "lessons", told=counted)
