@@ -19,7 +19,7 @@ from bauta.pipeline import Pipeline
 from bauta.protections.features.duetface import DuetFace
 from bauta.recognizers.duet import CLIENT, SERVER, duet_small
 from bauta.recognizers.frequency import frequency_small
-from bauta.types import Faces, Images
+from bauta.types import Images
 
 FACES = tiny.faces(4)
 X = block_dct(FACES.images)
@@ -28,7 +28,7 @@ X = block_dct(FACES.images)
 def made(**options: object) -> DuetFace:
     """A scheme whose client has seen a few pictures."""
     scheme = DuetFace(**{"landmarks": TemplateLandmarks(), "embedding": 8, "side": tiny.SIDE, **options})  # type: ignore[arg-type]
-    scheme.client_.train()(tiny.pictures(8, seed=9))
+    scheme.client_.train()(tiny.pictures(4, seed=9, side=scheme.side))
     return scheme.eval()
 
 

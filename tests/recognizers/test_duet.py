@@ -19,9 +19,14 @@ ENDS = ("a", "b", "c", "d")
 
 def plain() -> Recognizer:
     """Six small layers behind the DCT, on 32 x 32."""
-    layers: dict[str, torch.nn.Module] = {"dct": BlockDCT(), "stem": tiny.block(162, 6, 3, 2, torch.nn.PReLU(6))}
-    for name, width, stride in (("a", 6, 1), ("b", 8, 2), ("c", 8, 2), ("d", 8, 2)):
-        layers[name] = tiny.block(layers["stem"].conv.out_channels if name == "a" else (6 if name == "b" else 8), width, 3, stride, torch.nn.ReLU())  # type: ignore[union-attr,arg-type]  # noqa: E501
+    layers = {
+        "dct": BlockDCT(),
+        "stem": tiny.block(162, 6, 3, 2, torch.nn.PReLU(6)),
+        "a": tiny.block(6, 6, 3, 1, torch.nn.ReLU()),
+        "b": tiny.block(6, 8, 3, 2, torch.nn.ReLU()),
+        "c": tiny.block(8, 8, 3, 2, torch.nn.ReLU()),
+        "d": tiny.block(8, 8, 3, 2, torch.nn.ReLU()),
+    }
     layers["embedding"] = torch.nn.Conv2d(8, 5, 2)
     made = Recognizer(layers, cut=1)
     tiny.filled(made)
