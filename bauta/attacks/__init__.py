@@ -19,13 +19,17 @@ from bauta.attacks.base import (
     Wrapper,
 )
 from bauta.attacks.client_holder import ClientHolder
+from bauta.attacks.oracle import AcceptReject, AnySystem, NoisyScores, Oracle, QuantizedScores, QueryLimit
 from bauta.attacks.purify import FILTERS, Purify
 from bauta.attacks.reconstruction.averaging import Averaging, KnownPairs
 from bauta.attacks.reconstruction.denoiser import Denoiser
 from bauta.attacks.reconstruction.inversion import Inversion
+from bauta.attacks.reconstruction.map2v import Map2V
 from bauta.attacks.reconstruction.plain import PlainFace
 from bauta.attacks.reconstruction.recface import RecFace
+from bauta.attacks.reconstruction.starts import STARTS, Clustered, MeanStart, RandomStart, Ranked, Start
 from bauta.attacks.reconstruction.unsplit import UnSplit
+from bauta.attacks.reconstruction.whitebox import Map2VWhiteBox
 from bauta.attacks.reidentification.comparison import Comparison
 from bauta.attacks.reidentification.foreign import ForeignRecognizer
 from bauta.attacks.reidentification.linkage import Linkage
@@ -45,6 +49,8 @@ ALL = (
     UnSplit,
     Averaging,
     KnownPairs,
+    Map2V,
+    Map2VWhiteBox,
     ForeignEstimator,
     LogisticProbe,
     MLPProbe,
@@ -55,12 +61,16 @@ ALL = (
 __all__ = [
     "ALL",
     "FILTERS",
+    "STARTS",
+    "AcceptReject",
     "Access",
+    "AnySystem",
     "Attack",
     "AttributeInference",
     "Averaging",
     "CNNProbe",
     "ClientHolder",
+    "Clustered",
     "Comparison",
     "Denoiser",
     "ForeignEstimator",
@@ -73,12 +83,22 @@ __all__ = [
     "Linkage",
     "LogisticProbe",
     "MLPProbe",
+    "Map2V",
+    "Map2VWhiteBox",
+    "MeanStart",
+    "NoisyScores",
+    "Oracle",
     "PlainFace",
     "Purify",
+    "QuantizedScores",
+    "QueryLimit",
+    "RandomStart",
+    "Ranked",
     "RecFace",
     "Reconstruction",
     "Reidentification",
     "Relayed",
+    "Start",
     "TransferProbe",
     "UnSplit",
     "Via",
