@@ -24,6 +24,7 @@ CRUCIAL = (0, 1, 2, 3, 4, 5, 8, 9, 16, 24)  # 8 u + v of the ten channels a plan
 CLIENT = tuple(BLOCK**2 * plane + index for plane in range(len(PLANES)) for index in CRUCIAL)
 SERVER = tuple(index for index in range(CHANNELS) if index not in CLIENT)
 STAGES = 4
+WIRE = len(SERVER) + STAGES
 
 
 class Chosen(nn.Module):
@@ -37,7 +38,7 @@ class Chosen(nn.Module):
         return x[:, self.indices]
 
 
-def duet_client(*, embedding: int = TFACE_EMBEDDING, side: int = 112) -> Recognizer:
+def duet_client(*, embedding: int = TFACE_EMBEDDING, side: int = 112, name: str = "duet-client") -> Recognizer:
     """The client's MobileFaceNet on the 30 channels that it keeps, a recognizer of its own: it is trained alone first.
 
     Layers: ``dct``, ``stem`` (the channels, a batch norm without weights, which is ours, and a 3 x 3 convolution of
@@ -57,7 +58,7 @@ def duet_client(*, embedding: int = TFACE_EMBEDDING, side: int = 112) -> Recogni
         "pool": conv(512, 512, -(-side // 16), groups=512),
         "embedding": conv(512, embedding),
     }
-    return Recognizer(layers, cut=1, name="duet-client")
+    return Recognizer(layers, cut=1, name=name)
 
 
 class Carrying(nn.Module):
@@ -101,7 +102,7 @@ def stretched(masks: Tensor) -> Tensor:
     return (masks - low) / (high - low).clamp_min(1e-6)
 
 
-def duet(server: Recognizer, ends: Sequence[str]) -> Recognizer:
+def duet(server: Recognizer, ends: Sequence[str], *, name: str | None = None) -> Recognizer:
     """A server of 162 channels, its first layer a DCT, as one that takes DuetFace's 162 + 4: the layers stay its own.
 
     ends: names of the four layers that each end in an interactive block, in order. Raises `UsageError`.
@@ -121,16 +122,36 @@ def duet(server: Recognizer, ends: Sequence[str]) -> Recognizer:
             layers[name], left = Interactive(layer, left), left - 1
         else:
             layers[name] = Carrying(layer, left)
-    return Recognizer(layers, cut=1, name=f"duet-{server.name}")
+    return Recognizer(layers, cut=1, name=name or f"duet-{server.name}")
 
 
-def duet_irse(depth: int = 18, *, embedding: int = TFACE_EMBEDDING, dropout: float = 0.4) -> Recognizer:
-    """DuetFace's server as published: IR-18 or IR-50, an interactive block at the last unit of each stage."""
+def duet_irse(
+    depth: int = 18,
+    channels: int = WIRE,
+    *,
+    embedding: int = TFACE_EMBEDDING,
+    dropout: float = 0.4,
+    name: str | None = None,
+) -> Recognizer:
+    """DuetFace's server as published: IR-18 or IR-50, an interactive block at the last unit of each stage.
+
+    channels: what crosses the wire, 162 and the masks; no other number has a meaning.
+    """
+    _check(channels)
     server = frequency_irse(depth, len(SERVER), embedding=embedding, dropout=dropout)
-    ends = {name.split("_")[0]: name for name in server.layer_names() if name.startswith("stage")}
-    return duet(server, list(ends.values()))
+    ends = {unit.split("_")[0]: unit for unit in server.layer_names() if unit.startswith("stage")}
+    return duet(server, list(ends.values()), name=name)
 
 
-def duet_small(*, embedding: int = 512) -> Recognizer:
+def duet_small(channels: int = WIRE, *, embedding: int = 512, name: str | None = None) -> Recognizer:
     """DuetFace's server for two cores: `frequency_small`, a block at the last layer of each size, 56 to 7."""
-    return duet(frequency_small(len(SERVER), embedding=embedding), ("depthwise", "block5", "block12", "block15"))
+    _check(channels)
+    ends = ("depthwise", "block5", "block12", "block15")
+    return duet(frequency_small(len(SERVER), embedding=embedding), ends, name=name)
+
+
+def _check(channels: int) -> None:
+    if channels != WIRE:
+        raise UsageError(
+            f"DuetFace's server reads {len(SERVER)} channels and {STAGES} masks, so {WIRE}; got {channels}."
+        )

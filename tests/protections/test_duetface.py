@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tiny
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from bauta.errors import ShapeError, UsageError
@@ -17,7 +19,8 @@ from bauta.faces.landmarks import PFLD, TemplateLandmarks
 from bauta.ops.dct import block_dct
 from bauta.pipeline import Pipeline
 from bauta.protections.features.duetface import DuetFace
-from bauta.recognizers.duet import CLIENT, SERVER, duet_small
+from bauta.recognizers import trainable
+from bauta.recognizers.duet import CLIENT, SERVER, duet_client, duet_small
 from bauta.recognizers.frequency import frequency_small
 from bauta.types import Images
 
@@ -109,6 +112,21 @@ def test_what_it_learned_fits_into_a_file() -> None:
     again = again.restored(SCHEME.learned())
     again.eval()
     assert torch.equal(again(X, FACES), SCHEME(X, FACES))
+
+
+def test_a_client_that_was_trained_elsewhere_is_taken_by_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(trainable.TRAINABLE, "duet-client", duet_client)
+    options = {"embedding": 8, "side": tiny.SIDE}
+    (tmp_path / trainable.RECIPE).write_text(json.dumps({"architecture": "duet-client", "options": options}))
+    save_file(SCHEME.client_.state_dict(), tmp_path / trainable.WEIGHTS)
+    scheme = DuetFace(client=str(tmp_path), landmarks=TemplateLandmarks(), embedding=8, side=tiny.SIDE, training_seed=5)
+    scheme.fit(None).eval()
+    scheme.attention_.load_state_dict(SCHEME.attention_.state_dict())
+    assert torch.equal(scheme(X, FACES), SCHEME(X, FACES))
+    with pytest.raises(UsageError, match="no duet_client of 16"):
+        DuetFace(client=str(tmp_path), embedding=16, side=tiny.SIDE).fit(None)
 
 
 def test_a_pipeline_of_both_parties() -> None:

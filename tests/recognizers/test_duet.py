@@ -117,3 +117,5 @@ def test_stages_must_be_the_servers() -> None:
     for ends in (("a", "b", "c"), ("b", "a", "c", "d"), ("a", "b", "c", "x"), ("dct", "a", "b", "c")):
         with pytest.raises(UsageError, match="stages in order"):
             duet(plain(), ends)
+    with pytest.raises(UsageError, match="162 channels and 4 masks"):
+        duet_small(162)

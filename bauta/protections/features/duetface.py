@@ -13,7 +13,9 @@ from bauta.faces.landmarks import Landmarker, hulls, landmarker
 from bauta.ops.dct import inverse_block_dct
 from bauta.ops.seeds import seeded
 from bauta.protections.features.frequency import FrequencyProtection
-from bauta.recognizers.duet import SERVER, STAGES, duet_client, stretched
+from bauta.recognizers.base import Recognizer
+from bauta.recognizers.duet import SERVER, STAGES, WIRE, duet_client, stretched
+from bauta.recognizers.registry import load
 from bauta.spec import recipe
 from bauta.types import Faces, Features, Images
 
@@ -32,10 +34,11 @@ class DuetFace(FrequencyProtection):
 
         Pipeline(duet_small(), DuetFace(), twin=frequency_small())
 
-    Training: `client_`, a recognizer, is trained alone first (``Pipeline(p.client_)``), then it is frozen, and the
-    convolutions are trained with the server (`param_groups`). The released code makes those convolutions anew at every
-    pass, in use too, so that its masks are random projections; here there is one set. There they give as many channels
-    as the server's maps have, whose mean is the mask: the mean of convolutions is one convolution.
+    Training: the client's network, a recognizer, is trained alone first: `client_` itself (``Pipeline(p.client_)``), or
+    a `duet_client` whose name or folder is given as `client` and which `fit` takes the weights from. Then it is frozen,
+    and the convolutions are trained with the server (`param_groups`). The released code makes those convolutions anew
+    at every pass, in use too, so that its masks are random projections; here there is one set. There they give as many
+    channels as the server's maps have, whose mean is the mask: the mean of convolutions is one convolution.
 
     landmarks: who finds the face's points in its picture (`bauta.faces.landmarks`; 68 of PFLD's in the paper too), by
     default the best on this machine: PFLD, or the median face's outline with a warning. side: of the pictures.
@@ -48,6 +51,7 @@ class DuetFace(FrequencyProtection):
     def __init__(
         self,
         *,
+        client: str | None = None,
         landmarks: Landmarker | None = None,
         embedding: int = 512,
         side: int = 112,
@@ -58,7 +62,8 @@ class DuetFace(FrequencyProtection):
             raise UsageError(
                 f"DuetFace's client gives 1 number or more for pictures of 32 or more; got {embedding}, {side}."
             )
-        self.landmarks, self.embedding, self.side, self.training_seed = landmarks, embedding, side, training_seed
+        self.client, self.landmarks = client, landmarks
+        self.embedding, self.side, self.training_seed = embedding, side, training_seed
         self._finder = landmarks
         with seeded(training_seed):
             self.client_ = duet_client(embedding=embedding, side=side)
@@ -69,12 +74,28 @@ class DuetFace(FrequencyProtection):
     @property
     def channels(self) -> int:
         """Of all that crosses the wire, masks included."""
-        return len(SERVER) + STAGES
+        return WIRE
 
     @property
     def kept(self) -> list[int]:
         """The server's channels; the masks show something of the others, too."""
         return list(SERVER)
+
+    def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
+        """Take the weights of the recognizer called `client`, where there is one. Faces are not looked at.
+
+        Raises `MissingWeights`, `UsageError`.
+        """
+        if self.client is not None:
+            trained = load(self.client)
+            try:
+                self.client_.load_state_dict(trained.state_dict())
+            except RuntimeError as error:
+                raise UsageError(
+                    f"{self.client} is no duet_client of {self.embedding} numbers for pictures of {self.side}; "
+                    "train one, or say its embedding= and side=."
+                ) from error
+        return self
 
     def train(self, mode: bool = True) -> Self:
         """As modules do, but for the client's network: from here on it stays as it is."""
@@ -101,7 +122,7 @@ class DuetFace(FrequencyProtection):
 
     def masks(self, x: Features, regions: Tensor) -> Tensor:
         """(B, 4, h, w) in 0..1: the client's attention, one for each of the server's stages, inside of the regions."""
-        if not self.client_.get_buffer("layers.stem.bn.num_batches_tracked"):
+        if not self.client_.get_buffer("layers.stem.scale.running_mean").any():  # as it is before the first batch
             raise UsageError(
                 "DuetFace's client has not been trained: train the recognizer `client_` alone first, or restore what a "
                 "trained one learned."
