@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bauta import zoo
+from bauta.errors import BautaError
 from bauta.faces import Pairs
 from bauta.pipeline import Pipeline
 from bauta.recognizers import load
@@ -30,6 +32,9 @@ from bauta.train.run import (
 from bauta.train.teaching import lessons
 from bauta.types import Templates
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 __all__ = ["train_recognizer"]
 
 Told = Callable[[str, int, int, Row], None]
@@ -51,21 +56,18 @@ def train_recognizer(
 ) -> tuple[Pipeline, list[Row]]:
     """Train, judge after each epoch on people who are held out, and write the folder `out`; the pipeline and its curve.
 
-    resume: go on from the last checkpoint there, to the same curve; every: steps between checkpoints beside those of the
-    epochs. kind, devices, bfloat16: see `engine`. told: what is done, how much, of how much, and the losses' means.
+    resume: go on from the last checkpoint there, to the same curve; every: steps between checkpoints beside those of
+    the epochs. kind, devices, bfloat16: see `engine`. told: what is done, how much, of how much, and the losses' means.
     Raises `BautaError`.
     """
     folder, known = Path(out), tuple(known)
     fabric = engine(kind, devices=devices, bfloat16=bfloat16)
     pipeline = build(training, known)
-    resumed = False
-    if fabric.is_global_zero:
-        resumed = open_folder(folder, training, options_of(training, pipeline.protections), resume=resume)
-    resumed = bool(fabric.broadcast(resumed))
+    resumed = agreed(fabric, lambda: open_folder(folder, training, options_of(training, pipeline.protections), resume))
     plain, pairs = data(training)
     cast = ColorCast(training.cast, seed=training.seed) if training.cast else None
-    lesson = taught(training, plain, told) if fabric.is_global_zero else None
-    lesson = fabric.broadcast(lesson)
+    with fabric.rank_zero_first():  # who then finds them on the disk
+        lesson = taught(training, plain, told if fabric.is_global_zero else None)
     examples = Cast(plain, cast) if cast else plain
     if resumed and (folder / LEARNED).is_file():
         pipeline = restored(folder, pipeline.recognizer, pipeline.protections)
@@ -87,6 +89,20 @@ def train_recognizer(
         export(folder, pipeline, rows[-1])
     fabric.barrier()
     return pipeline.eval().requires_grad_(False), rows
+
+
+def agreed(fabric: Fabric, ask: Callable[[], bool]) -> bool:
+    """What the first process answers, in all of them; its error too, since the others would wait for it."""
+    answer: bool | BautaError = False
+    if fabric.is_global_zero:
+        try:
+            answer = ask()
+        except BautaError as error:
+            answer = error
+    answer = fabric.broadcast(answer)
+    if isinstance(answer, BautaError):
+        raise answer
+    return answer
 
 
 def data(training: Training) -> tuple[Examples, Pairs]:

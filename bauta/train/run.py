@@ -133,7 +133,7 @@ def objective(
     return Objective(pipeline, terms)
 
 
-def open_folder(folder: Path, training: Training, options: Mapping[str, object], *, resume: bool) -> bool:
+def open_folder(folder: Path, training: Training, options: Mapping[str, object], resume: bool) -> bool:
     """Make a training's folder and write its settings, or see that it is this very training's; whether it goes on.
 
     options: the network's, the server's channels among them. Raises `UsageError`.
