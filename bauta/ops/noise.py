@@ -48,6 +48,9 @@ def laplace_by_inverse(shape: Sequence[int], draws: Sequence[Generator], like: T
 
     For millions of numbers an image. None is larger than 24 ln 2 = 16.6, which 1 of 16 million would be.
     """
-    # the middles of 2^24 equal steps of (-1/2, 1/2), so that none is at its end, where the logarithm is infinite
-    steps = torch.stack([torch.rand(tuple(shape), generator=g) for g in draws]).sub_(0.5).add_(2.0**-25)
-    return torch.copysign(steps.abs().mul_(-2).log1p_().neg_(), steps).to(like)
+    drawn = torch.empty(len(draws), *shape)
+    for row, draw in zip(drawn, draws, strict=True):
+        # the middles of 2^24 equal steps of (-1/2, 1/2), so that none is at its end, where the logarithm is infinite
+        torch.rand(row.shape, generator=draw, out=row).sub_(0.5).add_(2.0**-25)
+        torch.copysign(row.abs().mul_(-2).log1p_().neg_(), row, out=row)
+    return drawn.to(like)

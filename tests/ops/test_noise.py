@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from bauta.ops.noise import generators, normal, uniform
+from bauta.ops.noise import generators, laplace_by_inverse, normal, uniform
 
 LIKE = torch.zeros(1)
 digest = st.text("0123456789abcdef", min_size=1, max_size=8)
@@ -59,3 +63,16 @@ def test_the_numbers_have_their_distribution_and_the_type_asked_for() -> None:
     assert 0 <= float(flat.min()) < 0.001
     assert 0.999 < float(flat.max()) < 1
     assert abs(float(flat.mean()) - 0.5) < 0.01
+
+
+def test_laplace_by_the_inverse_is_laplace_and_always_finite() -> None:
+    noise = laplace_by_inverse((400, 500), generators(3, ["a", "b"], "x"), torch.zeros(1))
+    assert noise.shape == (2, 400, 500)
+    assert noise.isfinite().all()
+    for row in noise.flatten(1).numpy():
+        assert stats.kstest(row, stats.laplace.cdf).pvalue > 0.001
+    assert abs(float(torch.corrcoef(noise.flatten(1))[0, 1])) < 0.01
+    assert torch.equal(laplace_by_inverse((400, 500), generators(3, ["b"], "x"), torch.zeros(1))[0], noise[1])
+    ends = torch.tensor([0.0, 1 - 2.0**-24]).sub(0.5).add(2.0**-25)
+    assert torch.equal(ends, torch.tensor([-0.5 + 2.0**-25, 0.5 - 2.0**-25])), "exact in single precision"
+    assert float(-(ends.abs() * -2).log1p().max()) == pytest.approx(24 * math.log(2))

@@ -104,7 +104,7 @@ class DCTDP(DrawnProtection):
         x = x[:, self.kept]
         check_fitted(self, x, tuple(self.low_.shape) if self.low_.ndim == 3 else ())
         noise = laplace_by_inverse(x.shape[1:], generators(self.seed, digests, "DCTDP"), x)
-        return x.maximum(self.low_).minimum(self.high_) + self.locs_ + self.scale() * noise
+        return (x.clamp(self.low_, self.high_) + self.locs_).addcmul(self.scale(), noise)
 
     def param_groups(self) -> list[dict[str, object]]:
         """The spread of the budget and the offsets, for Adam. Empty before `fit`."""

@@ -66,7 +66,7 @@ class PPFRFD(FrequencyProtection):
     def forward(self, x: Features, faces: Faces | None = None) -> Features:
         self.check(x, faces)
         one, other = self.pairs().to(x.device).T
-        mixed = (x[:, one] + x[:, other]) / 2
+        mixed = x[:, one].lerp(x[:, other], 0.5)
         spread, center = torch.std_mean(mixed, (2, 3), correction=0, keepdim=True)
         # a constant channel has a spread of rounding's size, not 0
         constant = spread <= 1e-5 * (1 + center.abs())
