@@ -19,6 +19,7 @@ from bauta.metrics.diversity import (
 from bauta.metrics.image import COSINE, PSNR, SSIM
 from bauta.metrics.lpips import lpips
 from bauta.metrics.perceptual import perceptual
+from bauta.metrics.privacy_score import PrivacyScores, privacy_scores
 from bauta.metrics.verification import (
     AUC,
     EER,
@@ -52,6 +53,7 @@ __all__ = [
     "FoldAccuracy",
     "Interval",
     "Metric",
+    "PrivacyScores",
     "Roc",
     "SetMetric",
     "auc",
@@ -68,6 +70,7 @@ __all__ = [
     "lpips",
     "perceptual",
     "pmt_accuracy",
+    "privacy_scores",
     "q_statistic",
     "rank1",
     "roc",
