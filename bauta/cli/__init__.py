@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bauta.cli import datasets, mask, models, study
+from bauta.cli import datasets, mask, models, study, train
 from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
@@ -39,6 +39,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
 app.add_typer(mask.app, name="mask")
+app.add_typer(train.app, name="train")
 app.command()(protect)
 app.command()(protect_features)
 app.command()(features)

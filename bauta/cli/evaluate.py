@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +21,9 @@ TOLERANCE = 0.1
 
 
 def evaluate(
-    recognizer: Annotated[str, typer.Option("--recognizer", help="A name from `bauta models list`.")],
+    recognizer: Annotated[
+        str, typer.Option("--recognizer", help="A name from `bauta models list`, or a trained one's folder.")
+    ],
     data: Annotated[str, typer.Option("--data", help="A name from `bauta datasets list`, or a folder.")] = "lfw",
     limit: Annotated[
         int | None, typer.Option("--limit", min=2, help="About so many pairs, as many of each kind.")
@@ -48,7 +51,7 @@ def evaluate(
         found = measure(network, pairs, batch_size=batch, progress=lambda n: bar.advance(task, n))
     entry = document(recognizer, data, found)
     typer.echo(json.dumps(entry, indent=1) if as_json else text(entry))
-    stated = zoo.weights(recognizer).accuracy
+    stated = None if Path(recognizer).is_dir() else zoo.weights(recognizer).accuracy  # a folder: trained here
     if data == "lfw" and len(pairs) == WHOLE and stated is not None:
         compare(recognizer, entry["accuracy"], stated)
 

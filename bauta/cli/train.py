@@ -1,0 +1,164 @@
+"""`bauta train recognizer`: a network, trained with its protections in place."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bauta.cli.protect import Device, chosen_device
+from bauta.errors import UsageError
+
+if TYPE_CHECKING:
+    from bauta.train.presets import Recipe
+
+app = typer.Typer(no_args_is_help=True, help="Train networks, with protections in place.")
+
+
+@app.callback()
+def group() -> None:
+    """Train networks, with protections in place."""
+
+
+@app.command()
+def recognizer(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to be written; then a recognizer's name.")],
+    arch: Annotated[str, typer.Option("--arch", help="mobilefacenet, ir18, ir50, frequency_small ...")],
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help='Of the network, as "width=0.5"; may be repeated.')
+    ] = None,
+    protection: Annotated[
+        list[str] | None,
+        typer.Option("--protection", help='As "DCTDP(epsilon=0.5)" or module:Class(...); may be repeated.'),
+    ] = None,
+    data: Annotated[str, typer.Option("--data", help="lfw, a folder of people, or a .rec of InsightFace.")] = "lfw",
+    pairs: Annotated[
+        str | None,
+        typer.Option("--pairs", help="What judges: lfw, a .bin; if not said, folds kept apart."),
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="How many of the data's ten folds judge.")] = 2,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Learn from so many pictures at most.")] = None,
+    teacher: Annotated[str | None, typer.Option("--teacher", help="A recognizer whose templates are learned.")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help='Over the people: "ArcFace(margin=0.4)", CosFace, AdaFace ...')
+    ] = None,
+    preset: Annotated[str, typer.Option("--preset", help="small: for two cores. published: SGD, 24 epochs.")] = "small",
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="The preset's own number if not said.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=2, help="Pictures at a time, in each process.")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", min=0, help="The highest learning rate.")] = None,
+    augment: Annotated[
+        str, typer.Option("--augment", help='Beside mirror images: "Augment(color=0.2, turn=5, blur=0.1)".')
+    ] = "Augment",
+    copies: Annotated[int, typer.Option("--copies", min=1, help="Draws of the protections a picture and batch.")] = 1,
+    cast: Annotated[
+        float,
+        typer.Option("--cast", min=0, max=0.99, help="Strength of a color cast a picture, for gray data; as 0.4."),
+    ] = 0.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
+    save_steps: Annotated[
+        int | None, typer.Option("--save-steps", min=1, help="Steps between checkpoints, beside one an epoch.")
+    ] = None,
+    device: Device = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="GPUs, or processes on the CPU.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Threads that read pictures ahead.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
+) -> None:
+    """Train a recognizer with its protections in place, judged after each epoch on people who are held out.
+
+    OUT gets log.csv (the learning curve), checkpoints, recipe.json and weights.safetensors, and is then a name for
+    --recognizer. Stop it by hand and say --resume: the curve goes on as if nothing had happened.
+    """
+    from bauta.spec import load_class, parse
+    from bauta.train import Training, train_recognizer
+    from bauta.train import preset as named
+    from bauta.train.augment import Augment
+
+    known = tuple(
+        load_class(spec.partition("(")[0].strip()) for spec in protection or () if ":" in spec.partition("(")[0]
+    )
+    recipe: Recipe = dataclasses.replace(named(preset, epochs), augment=parse(augment, (Augment,)), copies=copies)
+    recipe = changed(recipe, head, batch, rate)
+    training = Training(
+        arch, options(option or ()), [plain(spec) for spec in protection or ()], data, pairs, folds, limit, teacher,
+        cast, recipe, seed,
+    )  # fmt: skip
+    place = chosen_device(device).type
+    with Shown() as shown:
+        _, rows = train_recognizer(
+            training, out, resume=resume, kind=place, devices=devices, workers=workers, every=save_steps,
+            tensorboard=tensorboard, known=known, told=shown,
+        )  # fmt: skip
+    last = rows[-1]
+    if "accuracy" in last:  # the first of several processes
+        sys.stdout.write(
+            f"{last['accuracy']:.2%} [{last['low']:.2%}, {last['high']:.2%}] of {last['pairs']:.0f} pairs of people held "
+            f"out{f', under a color cast of {cast}' if cast else ''}; {out} is a recognizer now.\n"
+        )
+
+
+def changed(recipe: Recipe, head: str | None, batch: int | None, rate: float | None) -> Recipe:
+    """The preset with what was asked for instead. Raises `UsageError`."""
+    import copy
+
+    from bauta.recognizers.heads import HEADS, Head
+    from bauta.spec import parse
+
+    if head is not None:
+        found = parse(head, HEADS)
+        if isinstance(found, Head):
+            recipe = dataclasses.replace(recipe, head=found)
+    if rate is not None:
+        plan = copy.copy(recipe.plan)
+        plan.rate = rate
+        recipe = dataclasses.replace(recipe, plan=plan)
+    return recipe if batch is None else dataclasses.replace(recipe, batch_size=batch)
+
+
+def options(words: list[str] | tuple[str, ...]) -> dict[str, object]:
+    """`name=literal` each. Raises `UsageError`."""
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError) as error:
+            raise UsageError(f"An option of the network is written like width=0.5, got {word!r}.") from error
+    return found
+
+
+def plain(spec: str) -> str:
+    """`module:Class(...)` as `Class(...)`."""
+    head, bracket, rest = spec.partition("(")
+    return f"{head.rpartition(':')[2].strip()}{bracket}{rest}"
+
+
+class Shown:
+    """What is told, as a bar on a terminal: how far, and the losses."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        losses = TextColumn("{task.fields[losses]}")
+        self.bar = Progress(*columns, losses, console=console, disable=not console.is_terminal)
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Shown:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, what: str, done: int, total: int, losses: dict[str, float]) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.bar.add_task(what, total=total, losses="")
+        words = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        self.bar.update(self.tasks[what], completed=done, losses=words)
