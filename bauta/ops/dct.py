@@ -38,11 +38,10 @@ def block_dct(images: Images) -> Features:
     check_shape(images, "B 3 H W", "images")
     _check_dtype(images, "images")
     height, width = images.shape[-2:]
-    mix, _, middle = _colors(images.dtype, images.device)
     rows, columns = (_forward_taps(n, images.dtype, images.device) for n in (height, width))
     with torch.autocast(images.device.type, enabled=False):
-        planes = 255 * torch.einsum("pc,bchw->bpwh", mix, images) - middle
-        halves = _Spread.apply(planes.flatten(0, 1), rows)  # type: ignore[no-untyped-call]
+        turned = to_planes(images).transpose(2, 3).flatten(0, 1)
+        halves = _Spread.apply(turned, rows)  # type: ignore[no-untyped-call]
         maps = _Spread.apply(halves.transpose(2, 3).flatten(0, 1), columns)  # type: ignore[no-untyped-call]
     return cast(Tensor, maps).view(len(images), CHANNELS, height, width)
 
@@ -57,14 +56,35 @@ def inverse_block_dct(coefficients: Features) -> Images:
     check_shape(coefficients, f"B {CHANNELS} H W", "coefficients")
     _check_dtype(coefficients, "coefficients")
     height, width = coefficients.shape[-2:]
-    _, unmix, middle = _colors(coefficients.dtype, coefficients.device)
     rows, columns = (_inverse_taps(n, coefficients.dtype, coefficients.device) for n in (height, width))
     with torch.autocast(coefficients.device.type, enabled=False):
         maps = coefficients.reshape(-1, BLOCK, height, width)
         halves = _Gather.apply(maps, columns).view(-1, BLOCK, height, width)  # type: ignore[no-untyped-call]
         planes = _Gather.apply(halves.transpose(2, 3), rows)  # type: ignore[no-untyped-call]
-        planes = planes.view(len(coefficients), len(PLANES), width, height) + middle
-        return torch.einsum("cp,bpwh->bchw", unmix, planes) / 255
+        return to_images(planes.view(len(coefficients), len(PLANES), width, height).transpose(2, 3))
+
+
+def to_planes(images: Images) -> Tensor:
+    """RGB (B, 3, H, W) in [0, 1] -> the planes Y - 128, Cb and Cr in -128..128, JPEG's full range."""
+    mix, _, middle = _colors(images.dtype, images.device)
+    return 255 * torch.einsum("pc,bchw->bphw", mix, images) - middle
+
+
+def to_images(planes: Tensor) -> Images:
+    """The inverse of `to_planes`, not clamped."""
+    _, unmix, middle = _colors(planes.dtype, planes.device)
+    return torch.einsum("cp,bphw->bchw", unmix, planes + middle) / 255
+
+
+def axis_matrices(size: int) -> Tensor:
+    """(8, size, size) float64: what `block_dct` is along one axis: channel 8 u + v of a plane x is M[u] x M[v]^T."""
+    center, before, after = _forward_taps(size, torch.float64, torch.device("cpu"))
+    assert before is not None
+    assert after is not None
+    own = -before - after
+    own[: len(center)] += center
+    above, below = before[:, 1:].diag_embed(-1), after[:, :-1].diag_embed(1)
+    return own.diag_embed() + above + below
 
 
 def _check_dtype(x: Tensor, what: str) -> None:

@@ -69,6 +69,17 @@ def test_the_inverse_is_the_long_way_back(size: tuple[int, int]) -> None:
     assert (dct.inverse_block_dct(coefficients) - long_way_back(coefficients)).abs().max() < 1e-7
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_its_matrices_along_the_axes_are_it(size: tuple[int, int]) -> None:
+    images = pictures(1, 3, *size)
+    planes = dct.to_planes(images)
+    assert torch.allclose(planes, ycbcr(images) - 128, atol=1e-4)
+    assert torch.allclose(dct.to_images(planes), images)
+    rows, columns = dct.axis_matrices(size[0]), dct.axis_matrices(size[1])
+    maps = torch.einsum("uhi,bpij,vwj->bpuvhw", rows, planes, columns).reshape(1, 192, *size)
+    assert torch.allclose(maps, dct.block_dct(images))
+
+
 def test_a_flat_picture_has_eight_times_its_color_at_frequency_zero_and_nothing_else() -> None:
     red = torch.zeros(1, 3, 4, 4)
     red[:, 0] = 1
