@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tiny
 import torch
+from safetensors.torch import save_file
 
-from bauta.errors import ShapeError, UsageError
+from bauta.errors import MissingWeights, ShapeError, UsageError
 from bauta.ops.dct import block_dct, inverse_block_dct
 from bauta.ops.quantize import to_8bit
 from bauta.protections import ALL
@@ -125,6 +128,21 @@ def test_both_fit_into_files() -> None:
     assert not any(p.requires_grad for p in again.parameters())
     stage = MinusFaceResidue(width=0.125).restored(STAGE_ONE.learned())
     assert torch.equal(stage(X), STAGE_ONE(X))
+
+
+def test_stage_two_begins_from_stage_ones_file(tmp_path: Path) -> None:
+    path = tmp_path / "protections.safetensors"
+    save_file({f"1.{name}": tensor for name, tensor in STAGE_ONE.learned().items()}, path)
+    scheme = MinusFace(MinusFaceResidue(width=0.125, training_seed=3), stage_one=str(path)).fit(None)
+    assert torch.equal(scheme(X, FACES), MinusFace(STAGE_ONE)(X, FACES))
+    assert repr(parse(repr(scheme), ALL)) == repr(scheme)
+    with pytest.raises(UsageError, match="other names, shapes"):
+        MinusFace(MinusFaceResidue(width=0.25), stage_one=str(path)).fit(None)
+    save_file({"0.rho_": torch.zeros(3)}, path)
+    with pytest.raises(UsageError, match="holds 0 trained"):
+        MinusFace(STAGE_ONE, stage_one=str(path)).fit(None)
+    with pytest.raises(MissingWeights):
+        MinusFace(STAGE_ONE, stage_one=str(tmp_path / "none")).fit(None)
 
 
 def test_what_it_refuses() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -17,6 +18,7 @@ from bauta.ops.seeds import seeded
 from bauta.protections.features.frequency import DrawnProtection, FrequencyProtection
 from bauta.protections.features.public import public_features
 from bauta.recognizers.base import Recognizer
+from bauta.recognizers.checkpoints import read_state
 from bauta.spec import recipe
 from bauta.types import Faces, Features
 
@@ -110,6 +112,10 @@ class MinusFace(DrawnProtection):
     this is a new one for three channels, trained on `copies` permutations an image.
 
         MinusFace(stage_one, seed=3)
+        MinusFace(MinusFaceResidue(width=0.25), stage_one="runs/first/protections.safetensors").fit(None)
+
+    The second has `fit` take what stage one learned from a file: of a training's folder, or any of safetensors that
+    holds a `MinusFaceResidue`'s `learned`.
 
     The paper's decoder is affine but for the clipping to [0, 1], which costs what lies beyond, and the offset of 128.
     The permutation is the server's to cope with: nobody tells it which was drawn. seed: with a face's digest it fixes
@@ -118,22 +124,39 @@ class MinusFace(DrawnProtection):
     Raises `UsageError` while the generator has not been trained.
     """
 
-    def __init__(self, residue: MinusFaceResidue | None = None, *, copies: int = 3, seed: int = 0) -> None:
+    def __init__(
+        self,
+        residue: MinusFaceResidue | None = None,
+        *,
+        stage_one: str | None = None,
+        copies: int = 3,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if copies < 1:
             raise UsageError(f"MinusFace trains on at least one permutation an image; got copies={copies}.")
         self.residue = MinusFaceResidue() if residue is None else copy.deepcopy(residue)
         self.residue.requires_grad_(False).eval()
-        self.copies, self.seed = copies, seed
+        self.stage_one, self.copies, self.seed = stage_one, copies, seed
 
     __repr__ = recipe
 
     @property
     def channels(self) -> int:
-        return 3
+        return len(PLANES)
 
     def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
-        """Nothing: what there is to learn, stage one has learned."""
+        """Read what stage one has learned, where a file is named; there is nothing else to learn, faces are not looked at.
+
+        Raises `MissingWeights`, `BadCheckpoint`, `UsageError`.
+        """
+        if self.stage_one is not None:
+            state = read_state(Path(self.stage_one))
+            found = [name.removesuffix("steps_") for name in state if name.endswith("steps_")]
+            if len(found) != 1:
+                raise UsageError(f"{self.stage_one} holds {len(found)} trained MinusFaceResidue; give a file with one.")
+            learned = {k.removeprefix(found[0]): v for k, v in state.items() if k.startswith(found[0])}
+            self.residue = self.residue.restored(learned).eval().requires_grad_(False)
         return self
 
     def train(self, mode: bool = True) -> Self:
@@ -150,7 +173,7 @@ class MinusFace(DrawnProtection):
         if not self.residue.steps_:
             raise UsageError(
                 "MinusFace's generator has not been trained: train a recognizer behind MinusFaceResidue first, and "
-                "give that, MinusFace(residue), or restore what a trained one learned."
+                "give that, MinusFace(residue), or its file as stage_one=."
             )
         residue = self.residue(x)
         shuffled = torch.stack([r[o] for r, o in zip(residue, self._orders(digests).to(x.device), strict=True)])
