@@ -146,7 +146,7 @@ class MinusFace(DrawnProtection):
         return len(PLANES)
 
     def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:
-        """Read what stage one has learned, where a file is named; there is nothing else to learn, faces are not looked at.
+        """Read what stage one has learned, where a file is named; there is nothing else to learn from.
 
         Raises `MissingWeights`, `BadCheckpoint`, `UsageError`.
         """
