@@ -21,9 +21,7 @@ TOLERANCE = 0.1
 
 
 def evaluate(
-    recognizer: Annotated[
-        str, typer.Option("--recognizer", help="A name from `bauta models list`, or a trained one's folder.")
-    ],
+    recognizer: Annotated[str, typer.Option("--recognizer", help="A name from `bauta models list`, or a folder.")],
     data: Annotated[str, typer.Option("--data", help="A name from `bauta datasets list`, or a folder.")] = "lfw",
     limit: Annotated[
         int | None, typer.Option("--limit", min=2, help="About so many pairs, as many of each kind.")

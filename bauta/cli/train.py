@@ -78,11 +78,11 @@ def recognizer(
     from bauta.train import preset as named
     from bauta.train.augment import Augment
 
-    known = tuple(
-        load_class(spec.partition("(")[0].strip()) for spec in protection or () if ":" in spec.partition("(")[0]
-    )
-    recipe: Recipe = dataclasses.replace(named(preset, epochs), augment=parse(augment, (Augment,)), copies=copies)
-    recipe = changed(recipe, head, batch, rate)
+    heads = [spec.partition("(")[0].strip() for spec in protection or ()]
+    known = tuple(load_class(name) for name in heads if ":" in name)
+    views = parse(augment, (Augment,))
+    assert isinstance(views, Augment)
+    recipe = changed(dataclasses.replace(named(preset, epochs), augment=views, copies=copies), head, batch, rate)
     training = Training(
         arch, options(option or ()), [plain(spec) for spec in protection or ()], data, pairs, folds, limit, teacher,
         cast, recipe, seed,
@@ -94,11 +94,13 @@ def recognizer(
             tensorboard=tensorboard, known=known, told=shown,
         )  # fmt: skip
     last = rows[-1]
-    if "accuracy" in last:  # the first of several processes
-        sys.stdout.write(
-            f"{last['accuracy']:.2%} [{last['low']:.2%}, {last['high']:.2%}] of {last['pairs']:.0f} pairs of people held "
-            f"out{f', under a color cast of {cast}' if cast else ''}; {out} is a recognizer now.\n"
-        )
+    if "accuracy" not in last:  # not the first of several processes
+        return
+    light = f", under a color cast of {cast}" if cast else ""
+    sys.stdout.write(
+        f"{last['accuracy']:.2%} [{last['low']:.2%}, {last['high']:.2%}] of {last['pairs']:.0f} pairs of strangers"
+        f"{light}; {out} is a recognizer now.\n"
+    )
 
 
 def changed(recipe: Recipe, head: str | None, batch: int | None, rate: float | None) -> Recipe:
