@@ -8,7 +8,8 @@ DCT as a convolution of stride 8 with 64 filters. Rounds are interleaved; times 
 process holds at worst above its output, in a process of its own (read from /proc, so on Linux alone). What the machine
 could do is measured beside it: filling a fresh tensor of the output's size, copying one, and a matrix product.
 Much of the time goes
-into the output's fresh pages, which the fill shows. Checked: all three agree. Targets: at least 5 times quicker than `published`, and at most a third of its peak.
+into the output's fresh pages, which the fill shows. Checked: all three agree. Targets: at least 5 times quicker than
+`published`, and at most a third of its peak.
 
 Exit code 1 where the results differ or a target is missed.
 """
@@ -153,7 +154,8 @@ def main() -> int:
             print(f"{name:24}{1e3 * value:8.1f}{1e3 * value / options.batch:15.2f}")
         ours, copy = taken["block_dct"], taken["copy, no fresh memory"]
         print(
-            f"block_dct is {taken['published'] / ours:.1f} times quicker than published, {taken['filters'] / ours:.1f} than filters; "
+            f"block_dct is {taken['published'] / ours:.1f} times quicker than published, "
+            f"{taken['filters'] / ours:.1f} times than filters; "
             f"writes {size / ours / 1e9:.2f} GB/s, a fill {size / taken['fill a fresh tensor'] / 1e9:.2f}, "
             f"a copy reads and writes {2 * size / copy / 1e9:.1f}; "
             f"{flop / ours / 1e9:.1f} GFLOP/s, a product {2 * 1024**3 / taken['1024 x 1024 product'] / 1e9:.0f}"

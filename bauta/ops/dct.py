@@ -26,7 +26,9 @@ CHANNELS = len(PLANES) * BLOCK**2
 
 _RED, _BLUE = 0.299, 0.114  # their shares of luma (ITU-R BT.601, which JPEG takes)
 _MIDDLE = 128.0
-_CACHE = 2**20  # bytes of coefficients that are worked on at once
+# Bytes of coefficients that are worked on at once: it bounds the temporaries (3/8 of it), and leaves every operation
+# large enough to be shared by cores that others use too.
+_AT_ONCE = 2**26
 
 
 def block_dct(images: Images) -> Features:
@@ -162,9 +164,9 @@ def _weighted(frequencies: Tensor, tap: Tensor) -> Tensor:
 
 
 def _parts(frequencies: Tensor) -> list[slice]:
-    """Slices of the first axis that are worked on together: what a core's cache holds, or all on an accelerator."""
+    """Slices of the first axis that are worked on together; all of it on an accelerator."""
     each = frequencies[0].numel() * frequencies.element_size() if len(frequencies) else 1
-    step = max(1, _CACHE // each) if frequencies.device.type == "cpu" else max(1, len(frequencies))
+    step = max(1, _AT_ONCE // each) if frequencies.device.type == "cpu" else max(1, len(frequencies))
     return [slice(n, n + step) for n in range(0, len(frequencies), step)]
 
 
