@@ -6,12 +6,23 @@ from bauta.generators.base import Decoder
 from bauta.generators.eigenfaces import Eigenfaces
 from bauta.generators.plain import PlainDecoder
 from bauta.generators.prior import FacePrior, InvertedSpace
+from bauta.generators.stylegan2 import StyleGAN2
 from bauta.generators.unet import UNet
 
 # By the name that a spec can write.
 DECODERS: dict[str, type[UNet] | type[PlainDecoder]] = {"unet": UNet, "plain": PlainDecoder}
 
 # Face priors, for a spec.
-PRIORS: tuple[type[FacePrior], ...] = (Eigenfaces, InvertedSpace)
+PRIORS: tuple[type[FacePrior], ...] = (Eigenfaces, StyleGAN2, InvertedSpace)
 
-__all__ = ["DECODERS", "PRIORS", "Decoder", "Eigenfaces", "FacePrior", "InvertedSpace", "PlainDecoder", "UNet"]
+__all__ = [
+    "DECODERS",
+    "PRIORS",
+    "Decoder",
+    "Eigenfaces",
+    "FacePrior",
+    "InvertedSpace",
+    "PlainDecoder",
+    "StyleGAN2",
+    "UNet",
+]
