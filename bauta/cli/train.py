@@ -53,7 +53,9 @@ def recognizer(
     augment: Annotated[
         str, typer.Option("--augment", help='Beside mirror images: "Augment(color=0.2, turn=5, blur=0.1)".')
     ] = "Augment",
-    copies: Annotated[int, typer.Option("--copies", min=1, help="Draws of the protections a picture and batch.")] = 1,
+    copies: Annotated[
+        int | None, typer.Option("--copies", min=1, help="Draws of a picture in a batch; its protections' own number.")
+    ] = None,
     cast: Annotated[
         float,
         typer.Option("--cast", min=0, max=0.99, help="Strength of a color cast a picture, for gray data; as 0.4."),

@@ -1,8 +1,9 @@
 """Face recognizers: `load("mobilefacenet-casia")` builds one with its published weights."""
 
 from bauta.recognizers.base import Preprocess, Recognizer
+from bauta.recognizers.checkpoints import load_state
 from bauta.recognizers.frequency import BlockDCT, frequency_irse, frequency_small, load_frequency_irse
-from bauta.recognizers.registry import ARCHITECTURES, build, load, load_state
+from bauta.recognizers.registry import ARCHITECTURES, build, load
 
 __all__ = [
     "ARCHITECTURES",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bauta.errors import BadCheckpoint, MissingWeights
 
@@ -49,6 +49,29 @@ def read_state(path: Path) -> State:
             "save the network's state_dict() with torch.save, or convert it to safetensors."
         ) from error
     return _state_dict(content, path)
+
+
+def load_state(network: nn.Module, state: State, origin: str) -> None:
+    """Load strictly: every weight of the network in its shape, and no other (batch counters aside).
+
+    origin: what to call the state in an error. Raises `BadCheckpoint`; the network is then unchanged.
+    """
+    own = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    came = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    missing = [k for k in own if k not in came]
+    foreign = [k for k in came if k not in own]
+    if missing or foreign:
+        raise BadCheckpoint(
+            f"{origin} does not fit {type(network).__name__}: {len(missing)} weights are missing {missing[:3]}, "
+            f"{len(foreign)} are unknown {foreign[:3]}; check its architecture."
+        )
+    for key, value in came.items():
+        if value.shape != own[key].shape or value.layout != own[key].layout:
+            raise BadCheckpoint(
+                f"{origin} does not fit {type(network).__name__}: {key} must have shape {tuple(own[key].shape)}, "
+                f"got {tuple(value.shape)}; check its architecture."
+            )
+    network.load_state_dict(came, strict=False)
 
 
 def _first_line(error: Exception) -> str:

@@ -19,8 +19,7 @@ from bauta.errors import BadCheckpoint, UsageError
 from bauta.ops.dct import CHANNELS, block_dct
 from bauta.recognizers import irse, mobilefacenet
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
-from bauta.recognizers.checkpoints import State, read_state
-from bauta.recognizers.registry import load_state
+from bauta.recognizers.checkpoints import State, load_state, read_state
 from bauta.types import Features, Images
 
 TFACE_EMBEDDING = 512

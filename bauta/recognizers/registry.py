@@ -33,8 +33,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from torch import nn
-
 from bauta import zoo
 from bauta.errors import BadCheckpoint, UsageError
 from bauta.recognizers import (
@@ -47,8 +45,10 @@ from bauta.recognizers import (
     resnet_face,
 )
 from bauta.recognizers.base import Preprocess, Recognizer
-from bauta.recognizers.checkpoints import State, read_state
+from bauta.recognizers.checkpoints import State, load_state, read_state
 from bauta.recognizers.trainable import RECIPE, WEIGHTS, new, recipe_of
+
+__all__ = ["ARCHITECTURES", "Layout", "build", "layout", "load", "load_state", "load_trained"]
 
 
 class Layout(NamedTuple):
@@ -150,26 +150,3 @@ def load_trained(folder: Path, *, cut: int | None = None) -> Recognizer:
     network = new(said["architecture"], said["options"], name=str(folder))
     load_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     return (network if cut is None else network.at_cut(cut)).frozen()
-
-
-def load_state(network: nn.Module, state: State, origin: str) -> None:
-    """Load strictly: every weight of the network in its shape, and no other (batch counters aside).
-
-    origin: what to call the state in an error. Raises `BadCheckpoint`; the network is then unchanged.
-    """
-    own = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
-    came = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-    missing = [k for k in own if k not in came]
-    foreign = [k for k in came if k not in own]
-    if missing or foreign:
-        raise BadCheckpoint(
-            f"{origin} does not fit {type(network).__name__}: {len(missing)} weights are missing {missing[:3]}, "
-            f"{len(foreign)} are unknown {foreign[:3]}; check its architecture."
-        )
-    for key, value in came.items():
-        if value.shape != own[key].shape or value.layout != own[key].layout:
-            raise BadCheckpoint(
-                f"{origin} does not fit {type(network).__name__}: {key} must have shape {tuple(own[key].shape)}, "
-                f"got {tuple(value.shape)}; check its architecture."
-            )
-    network.load_state_dict(came, strict=False)

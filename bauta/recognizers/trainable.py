@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from bauta.errors import BadCheckpoint, MissingWeights, UsageError
-from bauta.recognizers import iresnet, irse
+from bauta.recognizers import duet, frequency, irse
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 from bauta.recognizers.mobilefacenet import STAGES, Bottleneck, conv, named
 
@@ -24,7 +24,7 @@ __all__ = ["RECIPE", "TRAINABLE", "WEIGHTS", "new", "recipe_of"]
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
 
 
-def mobilefacenet(*, width: float = 1.0, embedding: int = 128, name: str = "mobilefacenet") -> Recognizer:
+def mobilefacenet(*, width: float = 1.0, embedding: int = 128) -> Recognizer:
     """MobileFaceNet (Chen et al., CCBR 2018) with all channels times `width`: 0.22 GMAC and 1.0 M weights at 1, 0.06
     and 0.3 at a half. The embedding keeps its size."""
 
@@ -46,19 +46,31 @@ def mobilefacenet(*, width: float = 1.0, embedding: int = 128, name: str = "mobi
     layers["widen"] = conv(inputs, last, act=nn.PReLU)
     layers["pool"] = conv(last, last, 7, groups=last)
     layers["embedding"] = conv(last, embedding)
-    return Recognizer(layers, name=name)
+    return Recognizer(layers, name="mobilefacenet")
 
 
-def ir(depth: int, *, embedding: int = 512, name: str = "ir") -> Recognizer:
-    """TFace's IR network on pictures."""
+def ir(depth: int, *, embedding: int = 512, dropout: float = 0.4) -> Recognizer:
+    """TFace's IR network on pictures, with its dropout before the last linear map."""
     units = irse.TFACE_UNITS[depth]
-    return irse.TFaceIR(Preprocess(), units=units, residual=iresnet.residual, embedding=embedding, name=name)
+    plain = irse.TFaceIR(Preprocess(), units=units, embedding=embedding)
+    layers: dict[str, nn.Module] = {}
+    for layer, module in plain.layers.named_children():
+        if layer == "linear":
+            layers["dropout"] = nn.Dropout(dropout)
+        layers[layer] = module
+    return Recognizer(layers, name=f"ir{depth}")
 
 
 TRAINABLE: dict[str, Callable[..., Recognizer]] = {
     "mobilefacenet": mobilefacenet,
     "ir18": partial(ir, 18),
     "ir50": partial(ir, 50),
+    "frequency_small": frequency.frequency_small,
+    "frequency_ir18": partial(frequency.frequency_irse, 18),
+    "frequency_ir50": partial(frequency.frequency_irse, 50),
+    "duet_small": duet.duet_small,
+    "duet_ir18": partial(duet.duet_irse, 18),
+    "duet_ir50": partial(duet.duet_irse, 50),
 }
 """Name -> builder. A server for a protection that changes the channels has the option `channels`."""
 
@@ -73,9 +85,11 @@ def new(architecture: str, options: Mapping[str, object], *, name: str | None = 
     if unknown:
         raise UsageError(f"{architecture} has no option {', '.join(unknown)}; it has {', '.join(known)}.")
     try:
-        return builder(**options, name=name or architecture)
+        made = builder(**options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{architecture} cannot be built with {dict(options)} ({error}); change them.") from error
+    made.name = name or made.name
+    return made
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:

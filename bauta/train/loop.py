@@ -15,13 +15,13 @@ from torch import Tensor
 from bauta.errors import BautaError
 from bauta.ops.seeds import seeded
 from bauta.train import checkpoints, plans
+from bauta.train.augment import Augment
 from bauta.train.batches import Batch, read, redrawn, step_seed, steps_in
 from bauta.train.checkpoints import Position, Row
 from bauta.train.examples import Examples
 from bauta.train.logs import write_curve, write_tensorboard
 from bauta.train.objective import Objective
 from bauta.train.presets import Recipe
-from bauta.types import Images
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -95,7 +95,9 @@ def fit(
     workers: threads that read ahead. told: the epoch, its steps that are done, and of how many, the means so far.
     """
     processes, process = fabric.world_size, fabric.global_rank
-    steps = steps_in(len(examples), recipe.batch_size, processes)
+    copies = recipe.draws(objective.pipeline)
+    pictures = max(1, recipe.batch_size // copies)
+    steps = steps_in(len(examples), pictures, processes)
     steppers = recipe.plan.steppers(objective, recipe.epochs, steps)
     # several times quicker on a CPU, and what tensor cores want
     objective = objective.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -121,10 +123,10 @@ def fit(
     for number in range(position.epoch, recipe.epochs):
         module.train()
         shares = {"seed": seed, "epoch": number, "first": position.step, "process": process, "processes": processes}
-        batches = read(examples, recipe.batch_size, workers=workers, **shares)
+        batches = read(examples, pictures, workers=workers, **shares)
         means = epoch(
             fabric, module, running, batches,
-            prepared=lambda batch, n=number: prepared(batch, recipe, seed, n),  # type: ignore[misc]
+            prepared=lambda batch, n=number: prepared(batch, recipe.augment, seed, n, copies),  # type: ignore[misc]
             draws=lambda step, n=number: step_seed(seed, n, step, process),  # type: ignore[misc]
             position=position, after=after,
         )  # fmt: skip
@@ -141,12 +143,10 @@ def fit(
     return position.rows
 
 
-def prepared(batch: Batch, recipe: Recipe, seed: int, number: int) -> Batch:
-    """The batch as it is learned from in this epoch: augmented, with fresh digests, in copies."""
-    batch = redrawn(batch, seed, number, recipe.copies)
-    images: Images = recipe.augment(batch.faces.images)
-    images = images.contiguous(memory_format=torch.channels_last)
-    return Batch(replace(batch.faces, images=images), batch.rows)
+def prepared(batch: Batch, augment: Augment, seed: int, number: int, copies: int) -> Batch:
+    """The batch as it is learned from in this epoch: augmented, in copies with fresh digests."""
+    images = augment(batch.faces.images).contiguous(memory_format=torch.channels_last)
+    return redrawn(Batch(replace(batch.faces, images=images), batch.rows), seed, number, copies)
 
 
 def averaged(fabric: Fabric, means: Row) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from bauta.pipeline import Pipeline
 from bauta.recognizers.heads import Head
 from bauta.train.batches import Batch
+from bauta.types import Faces
 
-__all__ = ["Identity", "Objective", "embeddings"]
+__all__ = ["Auxiliary", "Identity", "Objective", "embeddings"]
 
 
 def embeddings(pipeline: Pipeline, batch: Batch) -> Tensor:
@@ -32,11 +33,21 @@ def embeddings(pipeline: Pipeline, batch: Batch) -> Tensor:
     return recognizer.embedding(features)
 
 
+@runtime_checkable
+class Auxiliary(Protocol):
+    """A protection that adds a loss of its own to the training, as MinusFace's first stage does."""
+
+    def auxiliary_loss(self, x: Tensor, made: Tensor, faces: Faces | None = None) -> Tensor:
+        """One number, from what came in and what went out of its forward."""
+        ...
+
+
 class Objective(nn.Module):
     """Batch -> {name: loss}, whose sum is minimized. terms: name -> module of (embeddings (B, D), batch) -> one number.
 
-    Trained are the recognizer, the parameters that protections name in `param_groups`, and the terms'. A fitted
-    protection without such parameters, and the twin, stay as they are, also in their mode.
+    A protection with an `auxiliary_loss` adds it, under its class's name. Trained are the recognizer, the parameters
+    that protections name in `param_groups`, and the terms'. A fitted protection without such parameters, and the twin,
+    stay as they are, also in their mode.
     """
 
     def __init__(self, pipeline: Pipeline, terms: Mapping[str, nn.Module]) -> None:
@@ -64,8 +75,20 @@ class Objective(nn.Module):
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        found = embeddings(self.pipeline, batch).float()
-        return {name: term(found, batch) for name, term in self.terms.items()}
+        losses: dict[str, Tensor] = {}
+
+        def watch(protection: nn.Module, given: tuple[Tensor, Faces], made: Tensor) -> None:
+            if isinstance(protection, Auxiliary):
+                name = type(protection).__name__
+                losses[name] = losses.get(name, 0) + protection.auxiliary_loss(given[0], made, batch.faces)
+
+        watched = [protection.register_forward_hook(watch) for protection in self.pipeline.protections]
+        try:
+            found = embeddings(self.pipeline, batch).float()
+        finally:
+            for handle in watched:
+                handle.remove()
+        return {name: term(found, batch) for name, term in self.terms.items()} | losses
 
 
 class Identity(nn.Module):

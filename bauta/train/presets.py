@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bauta.errors import UsageError
+from bauta.pipeline import Pipeline
 from bauta.recognizers.heads import ArcFace, Head
 from bauta.train.augment import Augment
 from bauta.train.plans import OneCycle, Plan, Steps
@@ -17,8 +18,10 @@ __all__ = ["PRESETS", "Recipe", "preset", "published", "small"]
 class Recipe:
     """epochs; batch_size: in each process. head: over the training people, or None where a teacher alone is followed.
 
-    pairs: what the similarities inside a batch weigh against the cosine to the teacher. copies: under how many draws
-    of its protections a picture stands in a batch (which it also multiplies); in each epoch the draws are others.
+    pairs: what the similarities inside a batch weigh against the cosine to the teacher. copies: under how many draws of
+    its protections a picture stands in a batch, or None for what these ask for (`copies`: 18 for PartialFace, 3 for
+    MinusFace). A batch then holds so many times fewer pictures, and an epoch takes so many times longer. The draws are
+    others in each epoch.
     """
 
     epochs: int
@@ -27,7 +30,12 @@ class Recipe:
     head: Head | None = None
     augment: Augment = field(default_factory=Augment)
     pairs: float = 10.0
-    copies: int = 1
+    copies: int | None = None
+
+    def draws(self, pipeline: Pipeline) -> int:
+        """How many copies there are of a picture in a batch of this pipeline's."""
+        asked = [int(getattr(protection, "copies", 1)) for protection in pipeline.protections]
+        return self.copies or max([1, *asked])
 
 
 def small(*, epochs: int = 14) -> Recipe:
