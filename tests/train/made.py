@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import tiny
 import torch
 from torch import nn
 
+from bauta.faces import write_image
 from bauta.pipeline import Pipeline
 from bauta.recognizers import Recognizer
 from bauta.recognizers.heads import CosFace
@@ -40,3 +42,14 @@ def objective(pipeline: Pipeline, people: int = PEOPLE) -> Objective:
 
 def examples() -> Held:
     return Held(faces())
+
+
+def folder(path: Path, people: int = 24, each: int = 3) -> Path:
+    """A folder a person, of pictures of 112 x 112 that are taken for aligned."""
+    shown = faces(people, each, seed=5)
+    large = nn.functional.interpolate(shown.images, (112, 112), mode="bilinear")
+    for i, image in enumerate(large):
+        place = path / f"person{i // each:03}" / f"{i:04}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_image(place, image)
+    return path
