@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from bauta import zoo
 from bauta.errors import BautaError
 from bauta.faces import Pairs
@@ -88,7 +90,8 @@ def train_recognizer(
     if fabric.is_global_zero:
         export(folder, pipeline, rows[-1])
     fabric.barrier()
-    return pipeline.eval().requires_grad_(False), rows
+    made = pipeline.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as a file gives it
+    return made.eval().requires_grad_(False), rows
 
 
 def agreed(fabric: Fabric, ask: Callable[[], bool]) -> bool:

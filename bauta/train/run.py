@@ -191,7 +191,8 @@ def load_pipeline(folder: str | Path, *, twin: Recognizer | None = None, known: 
     twin: the plain recognizer, for `Pipeline.bare`. known: as for `build`. Raises `MissingWeights`, `BadCheckpoint`.
     """
     folder = Path(folder)
+    specs = recipe_of(folder).get("protections", ())
     recognizer = load(str(folder))
-    protections = [protection(str(spec), known) for spec in recipe_of(folder).get("protections", ())]
+    protections = [protection(str(spec), known) for spec in specs]
     made = restored(folder, recognizer, protections)
     return Pipeline(recognizer, *made.protections, twin=twin).eval().requires_grad_(False)

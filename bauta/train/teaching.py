@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from bauta.errors import BadFile
 from bauta.recognizers import Recognizer
+from bauta.recognizers.folding import folded
 from bauta.train.batches import Batch
 from bauta.train.examples import Examples, fingerprint
 from bauta.types import Templates
@@ -66,12 +67,12 @@ def lessons(
         except Exception as error:
             raise BadFile(f"{path} cannot be read ({error}); delete it, and it is made again.") from error
     device = next(teacher.parameters()).device
-    found = torch.zeros(0, 0)
+    quick, found = folded(teacher), torch.zeros(0, 0)
     for start in range(0, len(examples), batch_size):
         faces, rows = examples.read(range(start, min(start + batch_size, len(examples))))
         images = faces.images.to(device)
         with torch.no_grad():
-            templates = F.normalize(teacher.embed(images) + teacher.embed(images.flip(3))).cpu()
+            templates = F.normalize(quick.embed(images) + quick.embed(images.flip(3))).cpu()
         if not found.numel():
             found = torch.zeros(len(examples), templates.shape[1])
         found[rows] = templates
