@@ -188,13 +188,14 @@ class Modulated(nn.Module):
         weight = self.weight[0] / math.sqrt(self.weight[0, 0].numel())
         # the style is the same for a whole input channel, so that one convolution with plain weights serves all rows
         x = x * style[:, :, None, None]
+        y: Tensor
         if self.doubled:
-            y: Tensor = self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), (1, 1))
+            y = self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), (1, 1))
         else:
             y = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
         if not self.demodulated:
             return y
-        variance = style.square() @ weight.square().sum((2, 3)).T
+        variance: Tensor = style.square() @ weight.square().sum((2, 3)).T
         return y * (variance + EPS).rsqrt()[:, :, None, None]
 
 
