@@ -27,6 +27,7 @@ from bauta.protections import ALL, FeatureProtection, Protection
 from bauta.recognizers import Recognizer, load
 from bauta.recognizers.trainable import RECIPE, WEIGHTS, new, recipe_of
 from bauta.spec import parse
+from bauta.train.checkpoints import latest
 from bauta.train.examples import Examples, sample
 from bauta.train.objective import Identity, Objective
 from bauta.train.presets import Recipe, small
@@ -136,10 +137,11 @@ def objective(
 def open_folder(folder: Path, training: Training, options: Mapping[str, object], resume: bool) -> bool:
     """Make a training's folder and write its settings, or see that it is this very training's; whether it goes on.
 
-    options: the network's, the server's channels among them. Raises `UsageError`.
+    What ended before its first checkpoint left nothing to go on from, and is begun anew. options: the network's, the
+    server's channels among them. Raises `UsageError`.
     """
     wanted = training.written() | {"options": dict(options)}
-    if (folder / RECIPE).is_file():
+    if latest(folder) or (folder / WEIGHTS).exists():
         if not resume:
             raise UsageError(f"{folder} holds a training already; say --resume to go on, or choose another --out.")
         there = recipe_of(folder)
