@@ -25,6 +25,7 @@ from bauta.attacks.reconstruction.averaging import Averaging, KnownPairs
 from bauta.attacks.reconstruction.denoiser import Denoiser
 from bauta.attacks.reconstruction.inversion import Inversion
 from bauta.attacks.reconstruction.map2v import Map2V
+from bauta.attacks.reconstruction.placing import InverseDCT, Unshuffled
 from bauta.attacks.reconstruction.plain import PlainFace
 from bauta.attacks.reconstruction.recface import RecFace
 from bauta.attacks.reconstruction.starts import STARTS, Clustered, MeanStart, RandomStart, Ranked, Start
@@ -43,6 +44,8 @@ ALL = (
     Purify,
     Via,
     RecFace,
+    Unshuffled,
+    InverseDCT,
     PlainFace,
     Denoiser,
     Inversion,
@@ -76,6 +79,7 @@ __all__ = [
     "ForeignEstimator",
     "ForeignRecognizer",
     "Guess",
+    "InverseDCT",
     "Inversion",
     "Knowledge",
     "KnownPairs",
@@ -101,6 +105,7 @@ __all__ = [
     "Start",
     "TransferProbe",
     "UnSplit",
+    "Unshuffled",
     "Via",
     "Victim",
     "Wrapper",

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from bauta.errors import BeyondKnowledge
 from bauta.ops.seeds import seeded
 from bauta.pipeline import Pipeline
+from bauta.protections.features.frequency import places_of
 from bauta.types import Faces, Images, Stage, Templates
 
 
@@ -50,7 +51,7 @@ class Knowledge:
 
     sees: the stage whose leak the attack is given. access, knows: see `Access`, `Knows`. holds: what else is in the
     attacker's hands: "client layers", "client architecture" (the same layers with weights of its own), "reference
-    photos", "mask".
+    photos", "mask", "draw" (of each row that leaked; see `Victim.drawn`).
     """
 
     sees: Stage
@@ -102,6 +103,12 @@ class Victim:
         faces = Faces(pictures.images, pictures.identity) if isinstance(pictures, Faces) else Faces(pictures)
         with torch.no_grad():
             return self._device().at(self._stage(), faces)
+
+    def drawn(self, pictures: Images | Faces) -> Tensor:
+        """(B, n) what his device draws for his own pictures, as ``held("draw")`` says it of the leak's rows: which of
+        the 192 channels of a block DCT the columns are."""
+        faces = Faces(pictures.images, pictures.identity) if isinstance(pictures, Faces) else Faces(pictures)
+        return places_of(self._device().protections, faces)
 
     def differentiable(self, images: Images) -> Tensor:
         """`observe` with a gradient to the pictures; needs `Access.GRADIENT`."""
@@ -180,6 +187,10 @@ class Relayed(Victim):
         """The victim's leak, after the step."""
         with torch.no_grad():
             return self._step(self._victim.observe(pictures))
+
+    def drawn(self, pictures: Images | Faces) -> Tensor:
+        """What the device of the victim behind it draws."""
+        return self._victim.drawn(pictures)
 
     def differentiable(self, images: Images) -> Tensor:
         """The same with a gradient to the pictures; needs `Access.GRADIENT` and a step that has one."""

@@ -82,7 +82,7 @@ def run_study(
         raise
     keep_settings(folder, stated)
     done, show = records.resume(folder / ROWS), Gallery(folder, common_faces(victims))
-    settings = Settings(victims, folder, seed, public=public, done=done, show=show, device=place)
+    settings = Settings(victims, folder, seed, public=public, done=done, show=show, device=place, data=data)
     measure(STUDIES[name], settings, quick, folder / ROWS)
     show_tables(folder, as_json)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,13 @@ from bauta.types import Images
 
 N = TypeVar("N", bound=nn.Module)
 Loss = Callable[[Images, Images], Tensor]
+
+
+class Leaks(Protocol):
+    """A row for each picture: a tensor (N, ...), or what makes the rows that are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Tensor) -> Tensor: ...
 
 
 def absolute_error(guess: Images, truth: Images) -> Tensor:
@@ -36,7 +43,7 @@ LOSSES: dict[str, Loss] = {"l1": absolute_error, "l2": squared_error, "l1+ssim":
 
 def train(
     network: N,
-    leaks: Tensor,
+    leaks: Leaks,
     truth: Images,
     *,
     steps: int,

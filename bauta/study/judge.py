@@ -76,7 +76,9 @@ def judge_templates(
     ledger = Ledger(blank, None if who is None else who[first])
 
     yield ledger.mean(f"accuracy (Eq. 10){suffix}", pmt_accuracy(own, pair, same, line), note=at)
-    if not suffix:
+    if suffix:
+        yield ledger.mean(f"verification{suffix}", (pair > line) == same, note=at)
+    else:
         yield ledger.mean("accuracy on the clean pairs", pmt_accuracy(torch.ones_like(own), clean, same, line), note=at)
     yield ledger.mean(f"accepted as itself{suffix}", srra(own, line), note=at)
     yield ledger.mean(f"accepted as the same person{suffix}", pair > line, note=at, rows=same)

@@ -19,6 +19,7 @@ from bauta.metrics import PSNR, SSIM, srra
 from bauta.metrics.base import Metric
 from bauta.metrics.image import cosine
 from bauta.pipeline import Pipeline, System
+from bauta.protections.features.frequency import places_of
 from bauta.study.attributes import judge_attributes
 from bauta.study.evaluate import embed
 from bauta.study.judge import FAR, Ledger, judge_pictures, judge_templates, srra_lines
@@ -81,7 +82,10 @@ def run(
             knows = attack.knowledge.knows.name
             blank = Row(cell, name, "attack", repr(attack), "", None, knows=knows, seed=seed)
             try:
-                victim = Victim(system.exposed, attack.knowledge)
+                held = {}
+                if "draw" in attack.knowledge.holds:
+                    held["draw"] = places_of(system.exposed.protections, views.protected)
+                victim = Victim(system.exposed, attack.knowledge, held=held)
                 key = fit_key(attack, system.exposed, public)
                 fitted = fits[key] = fits[key] if key in fits else attack.fit(public, victim)
                 guess = fitted(views.leak(attack.knowledge.sees), victim)

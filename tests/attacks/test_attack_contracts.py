@@ -23,6 +23,7 @@ from bauta.attacks import (
     ForeignEstimator,
     ForeignRecognizer,
     Guess,
+    InverseDCT,
     Inversion,
     Knowledge,
     KnownPairs,
@@ -38,6 +39,7 @@ from bauta.attacks import (
     RecFace,
     Reconstruction,
     TransferProbe,
+    Unshuffled,
     UnSplit,
     Via,
     Victim,
@@ -46,7 +48,10 @@ from bauta.errors import BeyondKnowledge
 from bauta.estimators import Estimator
 from bauta.generators import Eigenfaces
 from bauta.pipeline import Pipeline
-from bauta.protections import PMT, WhiteNoise
+from bauta.protections import PMT, PartialFace, WhiteNoise
+from bauta.protections.features.frequency import places_of
+from bauta.recognizers import Recognizer
+from bauta.recognizers.frequency import BlockDCT
 from bauta.types import Faces, Images, Stage
 
 READER = tiny.recognizer("somebody else's", seed=4)
@@ -85,6 +90,8 @@ MADE: dict[str, Callable[[], Attack]] = {
     "Via": lambda: Via(Means(), ForeignRecognizer(READER)),
     "Linkage": lambda: Linkage(READER, epochs=1),
     "RecFace": lambda: RecFace(steps=2, batch_size=4, width=0.25),
+    "Unshuffled": lambda: Unshuffled(RecFace(steps=2, batch_size=4, width=0.25)),
+    "InverseDCT": InverseDCT,
     "PlainFace": lambda: PlainFace(steps=2, batch_size=4, width=0.25),
     "Denoiser": lambda: Denoiser(steps=2, batch_size=4, width=0.25),
     "Inversion": lambda: Inversion(steps=2, side=tiny.SIDE),
@@ -99,13 +106,22 @@ MADE: dict[str, Callable[[], Attack]] = {
     "CNNProbe": lambda: CNNProbe("gender", width=4, epochs=1),
     "TransferProbe": lambda: TransferProbe("gender", READER, cut=2, components=4, width=4, epochs=1),
 }
+BEHIND_DCT = ("Unshuffled", "InverseDCT")
 EACH = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
+@pytest.fixture
+def pipeline(kind: type[Attack]) -> Pipeline:
+    if kind.__name__ in BEHIND_DCT:
+        return Pipeline(behind_dct(27), PartialFace(), twin=behind_dct(192))
     network = tiny.recognizer()
     return Pipeline(network, PMT(steps=3).fit(None, network))
+
+
+def behind_dct(channels: int) -> Recognizer:
+    """A server of one layer behind a DCT."""
+    layers = {"dct": BlockDCT(), "embedding": torch.nn.Conv2d(channels, 8, tiny.SIDE)}
+    return Recognizer(layers, cut=1, name="dct").frozen()
 
 
 def people(number: int, seed: int) -> Faces:
@@ -120,10 +136,11 @@ def leaked(attack: Attack, pipeline: Pipeline, faces: Faces) -> Tensor:
     return torch.arange(len(faces)) if sees is Stage.SCORES else pipeline.at(sees, faces)
 
 
-def uploaded(faces: Faces) -> dict[str, object]:
-    """What attackers of personal masks may hold."""
+def uploaded(faces: Faces, pipeline: Pipeline) -> dict[str, object]:
+    """What attackers of personal masks may hold, and those who know the draws."""
     pair = tiny.pictures(2, seed=5)
-    return {"accounts": faces.identity, "reference pairs": {0: (pair, pair.flip(0))}}
+    drawn = places_of(pipeline.protections, faces)
+    return {"accounts": faces.identity, "reference pairs": {0: (pair, pair.flip(0))}, "draw": drawn}
 
 
 @EACH
@@ -149,7 +166,7 @@ def test_it_guesses_from_a_leak_of_its_stage(kind: type[Attack], knows: Knows, p
     attack, faces = MADE[kind.__name__]().knowing(knows=knows), tiny.faces(4)
     if attack.knowledge.access is Access.GRADIENT:  # which PMT does not pass
         pipeline = Pipeline(pipeline.recognizer, WhiteNoise(0.01))
-    victim = Victim(pipeline, attack.knowledge, held=uploaded(faces), enrolled=pipeline.templates(faces))
+    victim = Victim(pipeline, attack.knowledge, held=uploaded(faces, pipeline), enrolled=pipeline.templates(faces))
     leak = leaked(attack, pipeline, faces)
     before, state = leak.clone(), torch.random.get_rng_state()
     fitted = attack.fit(people(16, seed=3), victim)

@@ -12,12 +12,36 @@ from torch import Generator, Tensor
 from bauta.attacks.base import Knowledge, Reconstruction, Victim
 from bauta.errors import UsageError
 from bauta.generators import DECODERS, Decoder
-from bauta.generators.training import LOSSES, Loss, compact, train
+from bauta.generators.training import LOSSES, Leaks, Loss, compact, train
 from bauta.ops.seeds import seeded
 from bauta.spec import recipe
 from bauta.types import Faces, Images, Stage
 
 BATCH = 64
+LARGEST = 3e9  # bytes of leaks that are kept
+
+
+class Observed:
+    """What the device makes of the attacker's own faces, made when it is asked for."""
+
+    def __init__(self, public: Faces, victim: Victim) -> None:
+        self.public, self.victim = public, victim
+
+    def __len__(self) -> int:
+        return len(self.public)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return self.victim.observe(self.public[rows])
+
+
+def observed(public: Faces, victim: Victim) -> Leaks:
+    """The leaks of `public`, kept where they are not too large."""
+    parts = []
+    for batch in public.batches(BATCH):
+        parts.append(victim.observe(batch))
+        if parts[0][0].numel() * 4 * len(public) > LARGEST:
+            return Observed(public, victim)
+    return compact(torch.cat(parts))
 
 
 class RecFace(Reconstruction):
@@ -31,7 +55,8 @@ class RecFace(Reconstruction):
     callable (guess, truth) -> (B,), for example `bauta.metrics.lpips("vgg")` where its weights are, or None. seed: of
     the network's first weights and the order of the pairs.
 
-    On features of 28 x 24 and 4,000 faces, 600 steps take five minutes of two cores.
+    On features of 28 x 24 and 4,000 faces, 600 steps take five minutes of two cores. Leaks that would take more than
+    3 GB are not kept but made anew in each step.
     """
 
     default_knowledge = Knowledge(sees=Stage.FEATURES)
@@ -65,13 +90,14 @@ class RecFace(Reconstruction):
         """Train on what the victim's device makes of `public`. Raises `UsageError` without public faces."""
         if public is None or len(public) < 2:
             raise UsageError(f"{self!r} learns from public faces; give at least two of people who are not the victims.")
-        leaks = compact(torch.cat([victim.observe(batch) for batch in public.batches(BATCH)]))
+        leaks = observed(public, victim)
+        some = leaks[torch.arange(min(len(public), 500 if isinstance(leaks, Tensor) else BATCH))]
         height, width = public.images.shape[-2:]
         with seeded(self.seed):
-            network = DECODERS[self.decoder](tuple(leaks.shape[1:]), (height, width), width=self.width)
+            network = DECODERS[self.decoder](tuple(some.shape[1:]), (height, width), width=self.width)
         fitted = copy.copy(self)
         fitted.network_ = train(
-            network.adapt(leaks[:500]).to(leaks.device),
+            network.adapt(some).to(some.device),
             leaks,
             public.images,
             steps=self.steps,

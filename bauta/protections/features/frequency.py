@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor
 
 from bauta.errors import ShapeError, UsageError
 from bauta.ops.dct import BLOCK, CHANNELS, PLANES
 from bauta.ops.noise import row_digests
-from bauta.protections.base import FeatureProtection
+from bauta.protections.base import FeatureProtection, Protection
 from bauta.types import Faces, Features
 
 PLANE = BLOCK**2
@@ -47,6 +48,11 @@ class FrequencyProtection(FeatureProtection):
     def kept(self) -> list[int]:
         """Indices into the 192 channels of whatever may be seen of a picture behind this protection."""
         return list(range(CHANNELS))
+
+    def places(self, faces: Faces) -> Tensor:
+        """(B, n): which of the 192 channels each of the first n columns of a face's row is. What crosses the wire
+        behind them is no channel. A subclass whose order is a key or a draw says so here."""
+        return torch.tensor(self.kept).expand(len(faces), -1)
 
     def check(self, x: Features, faces: Faces | None = None) -> None:
         """Raise `ShapeError` unless `x` are coefficients, of as many pictures as `faces`."""
@@ -99,3 +105,9 @@ class DrawnProtection(FrequencyProtection):
 def digests_of(x: Features, faces: Faces | None) -> list[str]:
     """Whose draw a row gets: the faces' content digests, or the rows' own."""
     return row_digests(x) if faces is None else faces.digests()
+
+
+def places_of(protections: Iterable[Protection], faces: Faces) -> Tensor:
+    """`places` of the last scheme of the family among the protections; without one all 192 channels, in order."""
+    schemes = [one for one in protections if isinstance(one, FrequencyProtection)]
+    return schemes[-1].places(faces) if schemes else torch.arange(CHANNELS).expand(len(faces), -1)

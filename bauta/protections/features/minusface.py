@@ -169,6 +169,10 @@ class MinusFace(DrawnProtection):
         """(B, 192): channel i of the shuffled residue is channel order[i] of the residue. The secret draw."""
         return self._orders(faces.digests())
 
+    def places(self, faces: Faces) -> Tensor:
+        """Of the 192 channels that the picture was decoded from."""
+        return self.order_of(faces)
+
     def drawn(self, x: Features, digests: Sequence[str], identity: Tensor | None) -> Features:
         if not self.residue.steps_:
             raise UsageError(

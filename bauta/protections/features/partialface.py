@@ -99,6 +99,9 @@ class PartialFace(DrawnProtection):
         """(B, 2): the number of the rank and of the permutation that each picture is sent under. The secret draw."""
         return self._chosen(faces.digests(), faces.identity)
 
+    def places(self, faces: Faces) -> Tensor:
+        return self.indices(self.ranks_of(faces))
+
     def indices(self, chosen: Tensor) -> Tensor:
         """(B, 2) ranks and permutations -> (B, channels): which of the 192 channels each row's channels are."""
         plane = self.subsets()[chosen[:, 0]].gather(1, self.orders()[chosen[:, 1]])

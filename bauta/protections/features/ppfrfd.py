@@ -63,6 +63,10 @@ class PPFRFD(FrequencyProtection):
         mixed = torch.stack([shuffled, shuffled.roll(-1)], 1)
         return mixed[torch.randperm(self.channels, generator=second)]
 
+    def places(self, faces: Faces) -> Tensor:
+        """Of the two that a column is the mean of, the first."""
+        return self.pairs()[:, 0].expand(len(faces), -1)
+
     def forward(self, x: Features, faces: Faces | None = None) -> Features:
         self.check(x, faces)
         one, other = self.pairs().to(x.device).T

@@ -25,7 +25,7 @@ class Settings:
     victims: the protocol. public: the attacker's faces. out: where rows go, and pictures, unless `store` says where.
     done: cells measured before. progress is told how many faces were just protected, show each cell that gave pictures,
     with them and the originals. fits: where fitted attacks are kept, as `bauta.study.run.run` does. device: where
-    pictures are protected.
+    pictures are protected. data: the set that victims and public are of, for studies that train on the rest of it.
     """
 
     victims: Pairs
@@ -38,6 +38,7 @@ class Settings:
     show: Callable[[str, Tensor, Faces], None] | None = None
     fits: Fits = field(default_factory=dict)
     device: torch.device | str = "cpu"
+    data: str | Path = "lfw"
 
     @property
     def pictures(self) -> Path:
