@@ -151,7 +151,7 @@ class LinearInversion(Reconstruction):
             mean = torch.zeros(len(PLANES), *leak.shape[-2:], dtype=torch.float64, device=leak.device)
             prior = Prior(mean, torch.tensor(POWER).to(mean))
         self._check(leak, prior.mean.shape[-2:])
-        parts = [self._solved(batch.double(), prior) for batch in torch.split(leak, self.batch_size)]
+        parts = [self._solved(batch.double(), prior) for batch in torch.split(leak.detach(), self.batch_size)]
         planes = torch.cat(parts) if parts else prior.mean.expand(0, *prior.mean.shape)
         images = to_images(planes)
         if not (self.layouts_ % PLANE == 0).any():
