@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from bauta.errors import MissingPackage
 from bauta.zoo.cache import write_whole
 
-__all__ = ["write_curve", "write_tensorboard"]
+__all__ = ["check_tensorboard", "write_curve", "write_tensorboard"]
 
 
 def write_curve(folder: Path, rows: Sequence[dict[str, float]]) -> None:
@@ -23,12 +24,16 @@ def write_curve(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     write_whole(folder / "log.csv", made.getvalue().encode())
 
 
+def check_tensorboard() -> None:
+    """Raise `MissingPackage` where TensorBoard's writer is not installed."""
+    if find_spec("tensorboard") is None:
+        raise MissingPackage("TensorBoard is not installed: pip install tensorboard, or leave it out.")
+
+
 def write_tensorboard(folder: Path, row: dict[str, float]) -> None:
-    """One more row in TensorBoard's own format. Raises `MissingPackage`."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingPackage("TensorBoard is not installed: pip install tensorboard, or leave it out.") from error
+    """One more row in TensorBoard's own format; a run that goes on overwrites what was written after it."""
+    from torch.utils.tensorboard import SummaryWriter
+
     epoch = int(row["epoch"])
     writer = SummaryWriter(folder / "tensorboard", purge_step=epoch)
     for name, value in row.items():

@@ -18,6 +18,7 @@ from bauta.train.checkpoints import Row
 from bauta.train.engine import engine
 from bauta.train.examples import Cast, Examples, everything, held_out
 from bauta.train.judge import judge
+from bauta.train.logs import check_tensorboard
 from bauta.train.loop import fit
 from bauta.train.run import (
     LEARNED,
@@ -63,6 +64,8 @@ def train_recognizer(
     Raises `BautaError`.
     """
     folder, known = Path(out), tuple(known)
+    if tensorboard:
+        check_tensorboard()
     fabric = engine(kind, devices=devices, bfloat16=bfloat16)
     pipeline = build(training, known)
     resumed = agreed(fabric, lambda: open_folder(folder, training, options_of(training, pipeline.protections), resume))

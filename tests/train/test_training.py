@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
-from bauta.errors import BadCheckpoint, BautaError, MissingWeights, UsageError
+from bauta.errors import BadCheckpoint, BautaError, MissingPackage, MissingWeights, UsageError
 from bauta.faces import load_dataset, load_pairs
 from bauta.metrics import ten_fold_accuracy
 from bauta.pipeline import Pipeline
@@ -164,6 +165,17 @@ def test_what_cannot_be_trained_is_one_sentence(training: Training, tmp_path: Pa
     ):
         with pytest.raises(BautaError, match=says):
             train_recognizer(dataclasses.replace(training, **change), tmp_path / says[:5], bfloat16=False)
+
+
+def test_tensorboards_file_is_written_where_it_is_installed(training: Training, tmp_path: Path) -> None:
+    training = dataclasses.replace(training, recipe=dataclasses.replace(RECIPE, epochs=1))
+    if find_spec("tensorboard") is None:
+        with pytest.raises(MissingPackage, match="pip install tensorboard"):
+            train_recognizer(training, tmp_path / "out", tensorboard=True)
+        assert not (tmp_path / "out").exists()
+    else:
+        train_recognizer(training, tmp_path / "out", tensorboard=True)
+        assert list((tmp_path / "out" / "tensorboard").glob("events*"))
 
 
 def test_a_folder_that_is_damaged_does_not_load(training: Training, tmp_path: Path) -> None:
