@@ -24,7 +24,9 @@ from bauta.attacks.purify import FILTERS, Purify
 from bauta.attacks.reconstruction.averaging import Averaging, KnownPairs
 from bauta.attacks.reconstruction.denoiser import Denoiser
 from bauta.attacks.reconstruction.inversion import Inversion
+from bauta.attacks.reconstruction.linear_inversion import LinearInversion
 from bauta.attacks.reconstruction.map2v import Map2V
+from bauta.attacks.reconstruction.map2v_fast import Map2VFast
 from bauta.attacks.reconstruction.placing import InverseDCT, Unshuffled
 from bauta.attacks.reconstruction.plain import PlainFace
 from bauta.attacks.reconstruction.recface import RecFace
@@ -49,10 +51,12 @@ ALL = (
     PlainFace,
     Denoiser,
     Inversion,
+    LinearInversion,
     UnSplit,
     Averaging,
     KnownPairs,
     Map2V,
+    Map2VFast,
     Map2VWhiteBox,
     ForeignEstimator,
     LogisticProbe,
@@ -84,10 +88,12 @@ __all__ = [
     "Knowledge",
     "KnownPairs",
     "Knows",
+    "LinearInversion",
     "Linkage",
     "LogisticProbe",
     "MLPProbe",
     "Map2V",
+    "Map2VFast",
     "Map2VWhiteBox",
     "MeanStart",
     "NoisyScores",

@@ -7,7 +7,7 @@ from typing import Self
 
 import torch
 from sklearn.utils.extmath import randomized_svd
-from torch import Tensor
+from torch import Generator, Tensor
 
 from bauta.errors import ShapeError, UsageError
 from bauta.generators.prior import FacePrior
@@ -72,6 +72,10 @@ class Eigenfaces(FacePrior):
         self.components_ = torch.from_numpy(components.copy()).to(mean)
         self.deviations_ = torch.from_numpy(spread.copy()).to(mean) / (len(rows) - 1) ** 0.5
         return self
+
+    def axes(self, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The first components; they are the principal axes already, and whitened."""
+        return self.mean_.new_zeros(self.components), torch.eye(self.components)[:number].to(self.mean_)
 
     def synthesize(self, latents: Tensor) -> Images:
         rows = self.mean_ + (latents * self.deviations_) @ self.components_

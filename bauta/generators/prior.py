@@ -69,6 +69,19 @@ class FacePrior(nn.Module):
         with torch.no_grad():
             return self.working(z.to(self.place))
 
+    def axes(self, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """(mean (*shape), principal axes (k, *shape)) of 2,000 draws; each axis is as long as they deviate along it.
+
+        So mean + y @ axes looks like a draw where y is standard normal (Härkönen et al., GANSpace, NeurIPS 2020). At
+        most `number` of them, the largest first, and none along which draws do not differ.
+        """
+        rows = self.sample(2000, generator).flatten(1)
+        mean = rows.mean(0)
+        _, spread, across = torch.linalg.svd(rows - mean, full_matrices=False)
+        kept = (spread > 1e-4 * spread[0]).nonzero().flatten()[:number]
+        axes = across[kept] * spread[kept, None] / (len(rows) - 1) ** 0.5
+        return mean.view(self.shape), axes.view(-1, *self.shape)
+
     @property
     def place(self) -> torch.device:
         """Where its weights are."""

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from bauta.attacks.oracle import Oracle
 from bauta.attacks.reconstruction.search import Asking, Found, LatentSearch
-from bauta.attacks.reconstruction.starts import Start
+from bauta.attacks.reconstruction.starts import STARTS, Start
 from bauta.attacks.reconstruction.zeroth_order import forward_difference, sphere
 from bauta.errors import UsageError
 from bauta.generators import FacePrior
@@ -42,7 +42,10 @@ class Descent(LatentSearch):
             raise UsageError(
                 f"{type(self).__name__} needs iterations >= 0 and patience >= 1, got {iterations} and {patience}."
             )
-        super().__init__(prior, start, psi=psi, flip=flip, seed=seed, batch_size=batch_size)
+        if isinstance(start, str) and start not in STARTS:
+            raise UsageError(f"{type(self).__name__} starts from one of {', '.join(STARTS)} or a Start; got {start!r}.")
+        super().__init__(prior, flip=flip, seed=seed, batch_size=batch_size)
+        self.start, self.psi = STARTS[start]() if isinstance(start, str) else start, psi
         self.iterations, self.rate, self.weight_decay = iterations, rate, weight_decay
         self.milestones, self.enough, self.patience = tuple(milestones), enough, patience
 

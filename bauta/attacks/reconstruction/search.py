@@ -14,7 +14,6 @@ from torch import Tensor
 
 from bauta.attacks.base import Access, Knowledge, Reconstruction, Victim
 from bauta.attacks.oracle import Oracle
-from bauta.attacks.reconstruction.starts import STARTS, Start
 from bauta.errors import UsageError
 from bauta.generators import Eigenfaces, FacePrior
 from bauta.types import Faces, Images, Stage
@@ -90,16 +89,11 @@ class LatentSearch(Reconstruction):
 
     default_knowledge = Knowledge(sees=Stage.SCORES, access=Access.QUERY)
 
-    def __init__(
-        self, prior: FacePrior | None, start: str | Start, *, psi: float, flip: bool, seed: int, batch_size: int
-    ) -> None:
-        if isinstance(start, str) and start not in STARTS:
-            raise UsageError(f"{type(self).__name__} starts from one of {', '.join(STARTS)} or a Start; got {start!r}.")
+    def __init__(self, prior: FacePrior | None, *, flip: bool, seed: int, batch_size: int) -> None:
         if batch_size < 1:
             raise UsageError(f"{type(self).__name__}'s batch_size must be at least 1, got {batch_size}.")
         self.prior = Eigenfaces() if prior is None else prior
-        self.start = STARTS[start]() if isinstance(start, str) else start
-        self.psi, self.flip, self.seed, self.batch_size = psi, flip, seed, batch_size
+        self.flip, self.seed, self.batch_size = flip, seed, batch_size
 
     def fit(self, public: Faces | None, victim: object) -> Self:
         """Fit the prior to public faces, if it was not trained elsewhere. Raises `UsageError` where there are none."""

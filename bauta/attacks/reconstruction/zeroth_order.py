@@ -35,8 +35,11 @@ def forward_difference(here: Tensor, there: Tensor, directions: Tensor, mu: floa
     return along((there - here[:, None]) / mu, directions)
 
 
-def central_difference(ahead: Tensor, behind: Tensor, directions: Tensor, mu: float) -> Tensor:
-    """The same from (L, N) values at point + and - mu directions: antithetic pairs, whose curvature cancels."""
+def central_difference(ahead: Tensor, behind: Tensor, directions: Tensor, mu: float | Tensor) -> Tensor:
+    """The same from (L, N) values at point + and - mu directions: antithetic pairs, whose curvature cancels.
+
+    mu: one number, or (L, 1) one a row.
+    """
     return along((ahead - behind) / (2 * mu), directions)
 
 
