@@ -68,6 +68,7 @@ TRAINABLE: dict[str, Callable[..., Recognizer]] = {
     "frequency_small": frequency.frequency_small,
     "frequency_ir18": partial(frequency.frequency_irse, 18),
     "frequency_ir50": partial(frequency.frequency_irse, 50),
+    "duet_client": duet.duet_client,
     "duet_small": duet.duet_small,
     "duet_ir18": partial(duet.duet_irse, 18),
     "duet_ir50": partial(duet.duet_irse, 50),

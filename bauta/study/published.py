@@ -107,3 +107,34 @@ CHAMELEON_RECALL = {"Protego": 18.09, "P3-Mask (inferred)": 56.4, "OPOM (inferre
 # What MinusFace (CVPR 2024) states of AdvFace, reproduced by its authors "to our best effort": accuracy on LFW, in
 # percent, and what a recovery network trained on 1.3 million pictures draws. AdvFace's own tables are not at hand.
 MINUSFACE_ADVFACE = {"protection": "AdvFace, by MinusFace", "LFW accuracy": 98.45, "SSIM": 0.85, "PSNR": 21.63}
+
+# The frequency family, all by IR-50 on MS1M, without n or intervals. FREQUENCY_ACCURACY: MinusFace's Table 1, and
+# DuetFace's row of an unprotected network; accuracy in percent, and TPR at an FPR of 1e-4 on IJB.
+FREQUENCY_ACCURACY_COLUMNS = ("LFW", "CFP-FP", "AgeDB", "CPLFW", "CALFW", "IJB-B", "IJB-C")
+FREQUENCY_ACCURACY: dict[str, tuple[float, ...]] = {
+    "none": (99.77, 98.30, 97.88, 92.77, 96.05, 94.13, 95.60),
+    "DuetFace": (99.82, 97.79, 97.93, 92.35, 96.10, 93.66, 95.30),
+    "PPFR-FD": (99.69, 94.85, 97.23, 90.19, 95.60, 92.93, 94.07),
+    "DCTDP": (99.77, 96.97, 97.72, 91.37, 96.05, 93.29, 94.43),
+    "PartialFace": (99.80, 97.63, 97.79, 92.03, 96.07, 93.64, 94.93),
+    "MinusFace": (99.78, 96.92, 97.57, 91.90, 95.90, 93.37, 94.70),
+}
+# Recovery by a white-box U-Net: SSIM, PSNR and, in PartialFace's Table 3 alone, the accuracy of verification with
+# recovered pictures in percent (50 is chance). MinusFace's attacker trained on 1.3 million pictures.
+FREQUENCY_RECOVERY: dict[str, dict[str, tuple[float, float, float | None]]] = {
+    "PartialFace": {
+        "DuetFace": (0.866, 19.88, 96.52),
+        "PPFR-FD": (0.713, 15.66, 83.73),
+        "DCTDP": (0.687, 15.42, 79.60),
+        "PartialFace": (0.591, 13.70, 65.35),
+    },
+    "MinusFace": {
+        "DuetFace": (0.84, 19.39, None),
+        "PPFR-FD": (0.70, 15.21, None),
+        "DCTDP": (0.66, 14.92, None),
+        "PartialFace": (0.59, 13.23, None),
+        "MinusFace": (0.50, 10.98, None),
+    },
+}
+# What is stored of a face, in units of MinusFace's picture.
+FREQUENCY_STORAGE = {"DuetFace": 54, "PPFR-FD": 36, "DCTDP": 63, "PartialFace": 9, "MinusFace": 1}

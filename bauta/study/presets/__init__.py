@@ -9,6 +9,7 @@ from bauta.study.presets.abuse import abuse, bare, depth, pmt_abuse
 from bauta.study.presets.advface import advface
 from bauta.study.presets.attributes import pmt_attributes
 from bauta.study.presets.chameleon import chameleon
+from bauta.study.presets.frequency import frequency
 from bauta.study.presets.parameters import pmt_parameters
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
 from bauta.study.presets.reconstruction import pmt_reconstruction
@@ -28,6 +29,7 @@ STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "pmt-ablation": pmt_ablation,
     "chameleon": chameleon,
     "advface": advface,
+    "frequency": frequency,
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "bare",
     "chameleon",
     "depth",
+    "frequency",
     "pmt_ablation",
     "pmt_abuse",
     "pmt_attributes",

@@ -14,6 +14,7 @@ from bauta.study.tables.advface import advface_tables
 from bauta.study.tables.attributes import attributes_tables
 from bauta.study.tables.base import Curve, Table, count, percent
 from bauta.study.tables.chameleon import chameleon_tables
+from bauta.study.tables.frequency import frequency_tables
 from bauta.study.tables.parameters import parameters_curves, parameters_tables
 from bauta.study.tables.reconstruction import reconstruction_tables
 from bauta.study.tables.robustness import robustness_curves, robustness_tables
@@ -24,6 +25,7 @@ from bauta.study.tables.worst import worst_tables
 DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
     "advface": advface_tables,
     "chameleon": chameleon_tables,
+    "frequency": frequency_tables,
     "pmt-abuse": abuse_tables,
     "pmt-ablation": ablation_tables,
     "pmt-attributes": attributes_tables,

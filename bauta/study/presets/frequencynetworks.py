@@ -1,0 +1,162 @@
+"""The networks of `frequency`: the unprotected twin and a server behind each scheme, all trained by one preset."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from bauta import zoo
+from bauta.errors import UsageError
+from bauta.pipeline import Pipeline
+from bauta.recognizers import load
+from bauta.recognizers.trainable import recipe_of
+from bauta.study.presets.settings import Settings, public_faces
+from bauta.study.presets.variants import AUTHORIZED
+from bauta.train import ColorCast, Held, Recipe, Training, engine, fit, judge, lessons, load_pipeline, small
+from bauta.train.examples import Cast
+from bauta.train.run import LEARNED, build, export, fitted, objective, open_folder, options_of, restored, write_learned
+from bauta.types import Faces
+
+TEACHER = AUTHORIZED  # it takes no part but this: it neither teaches an attacker nor judges what he draws
+CAST = 0.4
+EVERYBODY = 10**9
+QUICK_LEARNED, QUICK_BATCH = 32, 16
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A scheme as the study treats it.
+
+    needs: the networks that are trained before its own. keyed: whether its clients share what others do not know.
+    drawn: whether the order of the channels is drawn for each picture.
+    """
+
+    needs: tuple[str, ...] = ()
+    keyed: bool = False
+    drawn: bool = False
+
+
+TWIN, CLIENT, STAGE_ONE = "none", "DuetFace, client", "MinusFace, stage one"
+SCHEMES = {
+    TWIN: Scheme(),
+    "DuetFace": Scheme(needs=(CLIENT,)),
+    "PPFR-FD": Scheme(keyed=True),
+    "DCTDP": Scheme(),
+    "PartialFace": Scheme(keyed=True, drawn=True),
+    "MinusFace": Scheme(needs=(STAGE_ONE,), drawn=True),
+}
+
+
+def built(name: str, folder: Path, seed: int, quick: bool) -> tuple[str, list[str]]:
+    """The architecture and the protection's spec behind a name. folder: where the networks that it needs lie.
+
+    MinusFace's generator has a quarter of the paper's width, which two cores can train.
+    """
+    residue = f"MinusFaceResidue(width={1 / 16 if quick else 0.25})"
+    first = str(folder / STAGE_ONE / LEARNED)
+    specs = {
+        "DuetFace": f"DuetFace(client={str(folder / CLIENT)!r})",
+        "PPFR-FD": f"PPFRFD(seed={seed})",
+        "DCTDP": f"DCTDP(seed={seed})",
+        "PartialFace": f"PartialFace(seed={seed})",
+        STAGE_ONE: residue,
+        "MinusFace": f"MinusFace({residue}, stage_one={first!r}, seed={seed})",
+    }
+    architectures = {"DuetFace": "duet_small", CLIENT: "duet_client"}
+    return architectures.get(name, "frequency_small"), [specs[name]] if name in specs else []
+
+
+def recipe(quick: bool) -> Recipe:
+    """The preset `small`, with one draw of each picture in a batch: the draws are others in each epoch."""
+    made = replace(small(), copies=1)
+    return replace(made, epochs=1, batch_size=QUICK_BATCH) if quick else made
+
+
+class Networks:
+    """Trains what is not there yet, into `settings.out`/networks/NAME, and goes on where it was stopped.
+
+    settings: public: the attackers' faces, whose people are learned from as little as the victims. cast: the strength
+    of the color cast that all pictures get, the victims of `settings` among them; 0 for none.
+    """
+
+    def __init__(self, settings: Settings, cast: float, quick: bool) -> None:
+        self.settings, self.cast, self.quick = settings, cast, quick
+        self.folder = (settings.out / "networks").resolve()
+        self.teacher = TEACHER
+        self._loaded: dict[str, Pipeline] = {}
+
+    def pipeline(self, name: str) -> Pipeline:
+        """A scheme's network behind it, with its unprotected twin. Raises `BautaError` where it cannot be trained."""
+        if name not in self._loaded:
+            twin = None if name == TWIN else self.pipeline(TWIN).recognizer
+            self._loaded[name] = load_pipeline(self.trained(name), twin=twin)
+        return self._loaded[name]
+
+    def training(self, name: str) -> Training:
+        """All that decides one training."""
+        architecture, protections = built(name, self.folder, self.settings.seed, self.quick)
+        return Training(
+            architecture,
+            protections=protections,
+            data=f"{self.settings.data} without the study's people",
+            pairs=str(self.settings.data),
+            teacher=self.teacher,
+            cast=self.cast,
+            recipe=recipe(self.quick),
+            seed=self.settings.seed,
+        )
+
+    def curve(self, name: str) -> list[dict[str, str]]:
+        """The learning curve of a trained network, a row an epoch."""
+        with (self.folder / name / "log.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def trained(self, name: str) -> Path:
+        """The folder of a trained network, whose needs are trained first."""
+        for needed in SCHEMES[name].needs if name in SCHEMES else ():
+            self.trained(needed)
+        folder, training = self.folder / name, self.training(name)
+        pipeline = build(training)
+        resumed = open_folder(folder, training, options_of(training, pipeline.protections), resume=True)
+        if "reached" in recipe_of(folder):
+            return folder
+        cast = ColorCast(self.cast, seed=self.settings.seed)
+        examples = Cast(self.learned, cast) if self.cast else self.learned
+        if resumed and (folder / LEARNED).is_file():
+            pipeline = restored(folder, pipeline.recognizer, pipeline.protections)
+        else:
+            pipeline = fitted(pipeline, examples)
+            write_learned(folder, pipeline)
+        lesson = lessons(load(self.teacher), self.learned, folder=zoo.home() / "lessons")
+        rows = fit(
+            engine(torch.device(self.settings.device).type),
+            objective(pipeline, training.recipe, examples, lesson, seed=training.seed),
+            examples,
+            training.recipe,
+            seed=training.seed,
+            folder=folder,
+            resume=resumed,
+            judged=lambda: judge(pipeline, self.settings.victims),
+        )
+        export(folder, pipeline, rows[-1])
+        return folder
+
+    @cached_property
+    def learned(self) -> Held:
+        """The data set without the victims' people and the attackers'. Raises `UsageError` where nobody is left."""
+        faces, public = public_faces(self.settings.data, self.settings.victims, EVERYBODY), self.settings.public
+        if faces is None or faces.identity is None or public is None or public.identity is None:
+            raise UsageError(f"Servers learn from people by name, and {self.settings.data} has none that are left.")
+        free = faces[~torch.isin(faces.identity, public.identity)]
+        if not len(free):
+            raise UsageError(f"Victims and attackers leave nobody to learn from in {self.settings.data}; give more.")
+        return Held(free[:QUICK_LEARNED] if self.quick else free)
+
+
+def is_gray(faces: Faces) -> bool:
+    """Whether no picture has a color."""
+    return bool((faces.images[:, :1] - faces.images).abs().max() < 1 / 255)
