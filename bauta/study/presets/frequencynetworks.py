@@ -24,7 +24,7 @@ from bauta.types import Faces
 TEACHER = AUTHORIZED  # it takes no part but this: it neither teaches an attacker nor judges what he draws
 CAST = 0.4
 EVERYBODY = 10**9
-QUICK_LEARNED, QUICK_BATCH = 32, 16
+QUICK_READ, QUICK_LEARNED, QUICK_BATCH = 200, 32, 16
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ class Networks:
     @cached_property
     def learned(self) -> Held:
         """The data set without the victims' people and the attackers'. Raises `UsageError` where nobody is left."""
-        faces, public = public_faces(self.settings.data, self.settings.victims, EVERYBODY), self.settings.public
+        number, public = QUICK_READ if self.quick else EVERYBODY, self.settings.public
+        faces = public_faces(self.settings.data, self.settings.victims, number)
         if faces is None or faces.identity is None or public is None or public.identity is None:
             raise UsageError(f"Servers learn from people by name, and {self.settings.data} has none that are left.")
         free = faces[~torch.isin(faces.identity, public.identity)]
