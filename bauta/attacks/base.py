@@ -64,9 +64,10 @@ class Victim:
     """The attacker's only handle. It refuses what was not declared (`BeyondKnowledge`) and counts every query.
 
     pipeline: the protected system. knowledge: what the attack declared. held: things by name, handed out if declared.
-    enrolled: templates (N, D) in the matcher, for `score`. attacker_seed: the keys of an attacker who knows the scheme.
-    own: the device as he has prepared it for himself, with what he has learned; by default he runs the pipeline with
-    those keys and has learned nothing.
+    enrolled: templates (N, D) in the matcher, for `score`. asked: what pictures pass that the matcher is asked about,
+    the pipeline itself by default; another where enrolled and live pictures are not protected alike. attacker_seed: the
+    keys of an attacker who knows the scheme. own: the device as he has prepared it for himself, with what he has
+    learned; by default he runs the pipeline with those keys and has learned nothing.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Victim:
         *,
         held: Mapping[str, object] | None = None,
         enrolled: Templates | None = None,
+        asked: Pipeline | None = None,
         attacker_seed: int = 1,
         own: Pipeline | None = None,
     ) -> None:
@@ -88,7 +90,7 @@ class Victim:
             "client architecture": _Untrained(client, attacker_seed),
             **(held or {}),
         }
-        self._enrolled = enrolled
+        self._enrolled, self._asked = enrolled, pipeline if asked is None else asked
         self._attacker_seed = attacker_seed
         self._own = own
 
@@ -128,14 +130,14 @@ class Victim:
         return thing() if isinstance(thing, _Untrained) else thing
 
     def score(self, images: Images, target: Tensor) -> Tensor:
-        """(B,) cosine of each picture, sent through the complete protected system, to enrolment number `target`."""
+        """(B,) cosine of each picture, sent through the complete system (`asked`), to enrolment number `target`."""
         if self.knowledge.access < Access.QUERY:
             raise BeyondKnowledge(f"The attack declared access {self.knowledge.access.name}; the matcher needs QUERY.")
         if self._enrolled is None:
             raise BeyondKnowledge("Nobody is enrolled with this victim, so its matcher has nothing to answer.")
         self.queries += len(images)
         with torch.no_grad():
-            probes = self._pipeline.templates(Faces(images))
+            probes = self._asked.templates(Faces(images))
         return F.cosine_similarity(probes, self._enrolled[target])
 
     def _device(self) -> Pipeline:

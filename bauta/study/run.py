@@ -30,6 +30,7 @@ from bauta.types import Faces, Stage
 __all__ = ["FAR", "refuse_overlap", "run", "seed_everything"]
 
 OF_PICTURES = " of the reconstructions"
+QUERIES = "queries"  # of all victims together
 
 # (attack, what it may know, whose device it was fitted to) -> the fitted attack
 Fits = MutableMapping[tuple[object, ...], Attack]
@@ -52,8 +53,9 @@ def run(
 
     victims: a verification protocol, whose first pictures pass the probe's pipeline and all of them the gallery's; or
     faces alone, for attributes and reconstruction. Attacked are the first pictures on the side that is exposed (see
-    `System`). public: the attacker's faces; they may share no identity with the
-    victims. skip: cells that are not to be run again. judge: the independent recognizer that reads reconstructions.
+    `System`); an attack that sees scores asks about pictures of its own, which pass the other side and meet the
+    enrolled rows of this one, and its queries are a row. public: the attacker's faces; they may share no identity with
+    the victims. skip: cells that are not to be run again. judge: the independent recognizer that reads reconstructions.
     measures: how near a reconstruction is to the original. fits: where fitted attacks are kept; an unaware attack is
     fitted once for all protections of one device. show is told each cell that gave pictures, with them and the
     originals. A cell that fails is a row that says why. Raises `UsageError` for shared identities.
@@ -85,13 +87,17 @@ def run(
                 held = {}
                 if "draw" in attack.knowledge.holds:
                     held["draw"] = places_of(system.exposed.protections, views.protected)
-                victim = Victim(system.exposed, attack.knowledge, held=held)
+                scored = attack.knowledge.sees is Stage.SCORES
+                enrolled = views.leak(Stage.TEMPLATES) if scored else None
+                victim = Victim(system.exposed, attack.knowledge, held=held, enrolled=enrolled, asked=system.opposite)
                 key = fit_key(attack, system.exposed, public)
                 fitted = fits[key] = fits[key] if key in fits else attack.fit(public, victim)
                 guess = fitted(views.leak(attack.knowledge.sees), victim)
+                asked = replace(blank, metric=QUERIES, value=float(victim.queries), n=len(guess), private_when="high")
                 if show is not None and attack.guesses is Guess.IMAGES:
                     show(cell, guess, views.protected)
-                yield from complete(judged(blank, fitted, guess, victim, views, judge, measures))
+                found = [*judged(blank, fitted, guess, victim, views, judge, measures)]
+                yield from complete([*found, asked] if scored else found)
             except BautaError as error:
                 yield from complete([replace(blank, metric="failed", note=str(error))])
 
@@ -106,13 +112,15 @@ def cell_of(system: str, attack: Attack) -> str:
 def fit_key(attack: Attack, pipeline: Pipeline, public: Faces | None) -> tuple[object, ...]:
     """What fitting depends on: an unaware attacker has the bare device alone, whatever protects it later.
 
-    Of that device, one who sees pictures and holds nothing has not even the network.
+    Of that device, one who sees pictures or scores and holds nothing has not even the network.
     """
     known = attack.knowledge
     device: object = None
     if known.knows is not Knows.NOTHING:
         device = pipeline
-    elif known.sees is not Stage.IMAGES or known.holds or known.access is not Access.NONE:
+    elif known.holds or not (
+        known.sees is Stage.SCORES or (known.sees is Stage.IMAGES and known.access is Access.NONE)
+    ):
         device = pipeline.bare().recognizer
     faces = () if public is None else (len(public), *public[:1].digests(), *public[-1:].digests())
     return repr(attack), known, device, faces

@@ -49,7 +49,9 @@ class Views:
         return _view(self._probe, self.system.probe, stage, self.protected)
 
     def leak(self, stage: Stage) -> Tensor:
-        """Rows for the first pictures as an attacker has them."""
+        """Rows for the first pictures as an attacker has them; of scores, the numbers under which they are enrolled."""
+        if stage is Stage.SCORES:
+            return torch.arange(len(self.probes))
         return _view(self._leak, self.system.exposed, stage, self.protected)
 
     def bare(self, stage: Stage) -> Tensor:
