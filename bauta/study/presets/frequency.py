@@ -17,7 +17,7 @@ from bauta.pipeline import Pipeline, System
 from bauta.study.found import OWNER
 from bauta.study.judge import filled, mean
 from bauta.study.presets.frequencynetworks import CAST, SCHEMES, TWIN, Networks, Scheme, is_gray
-from bauta.study.presets.reconstruction import JUDGE, QUICK_STEPS
+from bauta.study.presets.reconstruction import JUDGE
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.records import Row, complete
 from bauta.study.run import cell_of, run, seed_everything
@@ -51,9 +51,10 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     twin each is unaware. Reconstructions are judged beside clean pictures, by the twin and by a recognizer that took no
     part. Then recovery again in true color, on UTKFace and the celebrities, by attackers with faces of these sets.
 
-    Cost, estimated and not measured: on two cores eight trainings of 14 epochs, an hour to an hour and a half each, and
-    30 attacks, most of them half an hour: about a day. quick: the twin, PartialFace and MinusFace, one epoch on 32
-    pictures, on 20 pairs and without the sets in color.
+    Cost, from single steps and not from a whole run: a batch of 64 takes the twin 6 s of one core, 14 epochs of 8,500
+    pictures 3 hours of it; there are eight such trainings, those of MinusFace longer; and 30 trainings of `RecFace`,
+    half an hour of one core each and the making of the leaks. About a day on two cores. quick: the twin, PartialFace
+    and MinusFace, one epoch on 32 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
     cast = CAST if is_gray(settings.victims.faces) else 0.0
@@ -160,8 +161,8 @@ def parts(settings: Settings, name: str, quick: bool) -> Iterator[tuple[Settings
 def recovering(name: str, scheme: Scheme, quick: bool) -> list[Attack]:
     """Those who draw the picture."""
     knows, drawn = knowing(name), Knows.DRAW if scheme.drawn else knowing(name)
-    learned = RecFace(steps=QUICK_STEPS, batch_size=8, width=0.5) if quick else RecFace()
-    linear = LinearInversion(steps=10) if quick else LinearInversion()
+    learned = RecFace(steps=3, batch_size=8, width=0.5) if quick else RecFace()
+    linear = LinearInversion(steps=5, candidates=1) if quick else LinearInversion()
     made: list[Attack] = [linear.knowing(knows=knows), InverseDCT().knowing(knows=drawn), learned.knowing(knows=knows)]
     if scheme.keyed:
         made.append(learned.knowing(knows=Knows.SCHEME))
