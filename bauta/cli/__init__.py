@@ -14,6 +14,7 @@ from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
 from bauta.cli.protect import protect
 from bauta.cli.protect_features import features, protect_features
+from bauta.cli.validate import validate
 from bauta.errors import BautaError
 
 
@@ -45,6 +46,7 @@ app.command()(protect_features)
 app.command()(features)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(validate)
 app.command()(doctor)
 
 

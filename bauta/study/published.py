@@ -138,3 +138,32 @@ FREQUENCY_RECOVERY: dict[str, dict[str, tuple[float, float, float | None]]] = {
 }
 # What is stored of a face, in units of MinusFace's picture.
 FREQUENCY_STORAGE = {"DuetFace": 54, "PPFR-FD": 36, "DCTDP": 63, "PartialFace": 9, "MinusFace": 1}
+
+# MAP2V (CVPR 2024), its table on LFW under "1k1c settings": attacked system -> validating system -> PSI and PSII in
+# percent. The rows of the systems themselves are those that were attacked; ArcFace, MagFace and AdaFace were not.
+MAP2V_SCORES: dict[str, dict[str, tuple[float, float]]] = {
+    "DuetFace": {
+        "ArcFace": (90.25, 69.26),
+        "MagFace": (82.08, 70.21),
+        "AdaFace": (81.27, 65.65),
+        "DuetFace": (97.46, 82.61),
+        "DCTDP": (88.43, 71.42),
+        "PartialFace": (82.40, 66.84),
+    },
+    "DCTDP": {
+        "ArcFace": (91.75, 73.46),
+        "MagFace": (86.83, 75.78),
+        "AdaFace": (81.27, 69.51),
+        "DuetFace": (93.64, 76.38),
+        "DCTDP": (96.43, 88.26),
+        "PartialFace": (85.65, 73.95),
+    },
+    "PartialFace": {
+        "ArcFace": (89.50, 67.46),
+        "MagFace": (90.08, 73.67),
+        "AdaFace": (88.27, 68.11),
+        "DuetFace": (91.60, 72.62),
+        "DCTDP": (88.18, 69.08),
+        "PartialFace": (98.90, 93.42),
+    },
+}

@@ -30,7 +30,7 @@ from bauta.types import Faces, Images, Templates
 
 LIMITS = (QuantizedScores, AcceptReject, NoisyScores, QueryLimit)
 OWN, BLIND = "the attacked system", "random prior"
-SIMILARITY, PSI, PSII, ACCURACY, SAR = "similarity", "PSI", "PSII", "accuracy on real pairs", "SAR@FAR="
+SIMILARITY, PSI, PSII, SAR = "similarity", "PSI", "PSII", "SAR@FAR="
 SEVERAL = " as others"  # of SAR: accepted as the person's other pictures
 
 Embed = Callable[[Faces], Templates]
