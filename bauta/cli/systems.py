@@ -94,12 +94,6 @@ def validating(names: Sequence[str] | None, attacked: str | None) -> list[str]:
     return [record.name for record in known if zoo.place(record.files[0])]
 
 
-def reading(name: str, device: torch.device | str = "cpu") -> Embed:
-    """A recognizer's templates of clean pictures."""
-    network = folded(load(name)).to(device)
-    return embedding(lambda faces: network.embed(faces.images), device)
-
-
 def halves(faces: Faces | None) -> tuple[Faces | None, Faces | None]:
     """What a protection learns from, and what the attacker has."""
     return (None, None) if faces is None else (faces[: len(faces) // 2], faces[len(faces) // 2 :])

@@ -77,9 +77,9 @@ def validate(
     import torch
 
     from bauta import __version__
-    from bauta.cli.systems import halves, reading, system_of, validating
+    from bauta.cli.systems import halves, system_of, validating
     from bauta.study.run import seed_everything
-    from bauta.study.validation import OWN, Reader
+    from bauta.study.validation import OWN, Reader, reading
     from bauta.study.validationjob import ValidationJob
 
     limits = oracle or []

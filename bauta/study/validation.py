@@ -21,6 +21,8 @@ from bauta.metrics.base import Interval
 from bauta.metrics.privacy_score import privacy_scores
 from bauta.ops.quantize import through_8bit
 from bauta.pipeline import System
+from bauta.recognizers import load
+from bauta.recognizers.folding import folded
 from bauta.spec import parse
 from bauta.study.judge import Ledger
 from bauta.study.records import Row
@@ -111,6 +113,12 @@ def embedding(network: Embed, device: torch.device | str = "cpu") -> Embed:
             return torch.cat([network(batch.to(device)).cpu() for batch in faces.batches(BATCH)])
 
     return embed
+
+
+def reading(name: str, device: torch.device | str = "cpu") -> Embed:
+    """The templates that the recognizer called `name` makes of clean pictures."""
+    network = folded(load(name)).to(device)
+    return embedding(lambda faces: network.embed(faces.images), device)
 
 
 class Meter:

@@ -10,6 +10,7 @@ from bauta.study.presets.advface import advface
 from bauta.study.presets.attributes import pmt_attributes
 from bauta.study.presets.chameleon import chameleon
 from bauta.study.presets.frequency import frequency
+from bauta.study.presets.map2v import map2v
 from bauta.study.presets.parameters import pmt_parameters
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
 from bauta.study.presets.reconstruction import pmt_reconstruction
@@ -30,6 +31,7 @@ STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "chameleon": chameleon,
     "advface": advface,
     "frequency": frequency,
+    "map2v": map2v,
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "chameleon",
     "depth",
     "frequency",
+    "map2v",
     "pmt_ablation",
     "pmt_abuse",
     "pmt_attributes",

@@ -15,6 +15,7 @@ from bauta.study.tables.attributes import attributes_tables
 from bauta.study.tables.base import Curve, Table, count, percent
 from bauta.study.tables.chameleon import chameleon_tables
 from bauta.study.tables.frequency import frequency_tables
+from bauta.study.tables.map2v import map2v_tables
 from bauta.study.tables.parameters import parameters_curves, parameters_tables
 from bauta.study.tables.reconstruction import reconstruction_tables
 from bauta.study.tables.robustness import robustness_curves, robustness_tables
@@ -26,6 +27,7 @@ DRAWN: dict[str, Callable[[Iterable[Row]], list[Table]]] = {
     "advface": advface_tables,
     "chameleon": chameleon_tables,
     "frequency": frequency_tables,
+    "map2v": map2v_tables,
     "pmt-abuse": abuse_tables,
     "pmt-ablation": ablation_tables,
     "pmt-attributes": attributes_tables,
@@ -43,8 +45,8 @@ PLOTTED: dict[str, Callable[[Iterable[Row]], list[Curve]]] = {
 }
 
 
-# Studies where nobody is authorized, so that there is no utility for a leak to be set against.
-UNAUTHORIZED = ("chameleon",)
+# Studies where nobody is authorized, or nothing but the leak is measured, so that there is no utility to set against it.
+UNAUTHORIZED = ("chameleon", "map2v")
 
 
 def study_of(rows: Iterable[Row]) -> str:
