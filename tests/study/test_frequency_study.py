@@ -11,9 +11,12 @@ import pytest
 import tiny
 import torch
 
-from bauta.errors import MissingWeights, UsageError
+from bauta.attacks import InverseDCT
+from bauta.errors import MissingData, MissingWeights, UsageError
 from bauta.faces import Pairs
 from bauta.metrics import bootstrap
+from bauta.pipeline import Pipeline
+from bauta.protections import PartialFace
 from bauta.recognizers import Recognizer, trainable
 from bauta.recognizers.frequency import BlockDCT
 from bauta.report.table import measured
@@ -158,6 +161,27 @@ def test_people_in_color_are_victims_or_attackers() -> None:
     assert not set(victims.identity.tolist()) & set(public.identity.tolist())
     victims, public = apart(Faces(faces.images, source=faces.source), 60)
     assert not set(victims.digests()) & set(public.digests())
+
+
+def test_recovery_in_color(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preset, "load_dataset", lambda data: tiny.faces(300, seed=8))
+    monkeypatch.setattr(preset, "recovering", lambda name, scheme, quick: [InverseDCT()])
+    scheme = PartialFace()
+    pipeline = Pipeline(server(channels=27).frozen(), scheme, twin=server().frozen())
+    rows = list(preset.in_color(settings, "PartialFace", pipeline, "celeb12"))
+    found = {row.metric: row for row in rows}
+    assert {row.cell for row in rows} == preset.in_color_cells("PartialFace", ["celeb12"])
+    assert found["SSIM"].n == 100
+    assert {row.knows for row in rows} == {"DRAW"}
+    done = frozenset(row.cell for row in rows)
+    assert list(preset.in_color(replace(settings, done=done), "PartialFace", pipeline, "celeb12")) == []
+
+    def absent(data: str) -> Faces:
+        raise MissingData(f"{data} is not here.")
+
+    monkeypatch.setattr(preset, "load_dataset", absent)
+    (failed,) = preset.in_color(settings, "PartialFace", pipeline, "utkface")
+    assert (failed.value, failed.note) == (None, "utkface is not here.")
 
 
 def row(name: str, attack: str, knows: str, metric: str, value: float, spread: float = 0.01) -> Row:
