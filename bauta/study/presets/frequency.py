@@ -54,7 +54,7 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     Cost, from single steps and not from a whole run: a batch of 64 takes the twin 6 s of one core, 14 epochs of 8,500
     pictures 3 hours of it; there are eight such trainings, those of MinusFace longer; and 30 trainings of `RecFace`,
     half an hour of one core each and the making of the leaks. About a day on two cores. quick: the twin, PartialFace
-    and MinusFace, one epoch on 32 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
+    and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
     cast = CAST if is_gray(settings.victims.faces) else 0.0

@@ -24,7 +24,7 @@ from bauta.types import Faces
 TEACHER = AUTHORIZED  # it takes no part but this: it neither teaches an attacker nor judges what he draws
 CAST = 0.4
 EVERYBODY = 10**9
-QUICK_READ, QUICK_LEARNED, QUICK_BATCH = 200, 32, 16
+QUICK_READ, QUICK_LEARNED, QUICK_BATCH = 100, 16, 16
 
 
 @dataclass(frozen=True)
