@@ -22,8 +22,9 @@ class InverseDCT(Reconstruction):
 
     What the family's papers show of their channels. It holds the places of the columns that leaked ("draw"): where the
     scheme fixes them, it need not know more than the scheme. A picture (MinusFace) is first transformed, then put back
-    in order. Without DC all is shown around the middle gray, and PPFR-FD's normalized channels have hardly any contrast
-    (`LinearInversion` is the attack that counts). Features behind a block DCT -> pictures. Raises `UsageError`.
+    in order. Without DC all is shown around the middle gray, and PPFR-FD's normalized channels and PartialFace's high
+    frequencies have hardly any contrast: `LinearInversion`, which solves for the picture, is what counts.
+    Features behind a block DCT -> pictures. Raises `UsageError`.
     """
 
     default_knowledge = DRAWN

@@ -57,7 +57,8 @@ def frequency_tables(rows: Iterable[Row]) -> list[Table]:
             f"Low is private. {LIGHT}The attackers hold none of the victims' people and none that a network learned "
             "from. has the keys: the papers' white-box attacker; where a scheme has no keys, knowing it is the same. "
             "aware: keys of his own, the black-box one. has the draw: of each picture, the enhanced white-box one. "
-            "PPFR-FD's normalized channels give InverseDCT no contrast. COS: to the unprotected twin. verification: "
+            "PPFR-FD's and PartialFace's channels give InverseDCT no contrast, and a gray field has an SSIM too. "
+            "COS: to the unprotected twin. verification: "
             "percent of the pairs that a recognizer, which took no part, decides rightly with the reconstruction for "
             "the first picture; 50 is chance. published: by a white-box U-Net (PartialFace, Table 3; MinusFace).",
             [recovered(cell) for cell in pictures],
