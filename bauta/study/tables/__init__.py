@@ -45,7 +45,7 @@ PLOTTED: dict[str, Callable[[Iterable[Row]], list[Curve]]] = {
 }
 
 
-# Studies where nobody is authorized, or nothing but the leak is measured, so that there is no utility to set against it.
+# Studies where nobody is authorized, or the leak alone is measured, so that there is no utility to set against it.
 UNAUTHORIZED = ("chameleon", "map2v")
 
 
