@@ -224,10 +224,13 @@ def write_tables(folder: Path, made: Sequence[Table]) -> list[Path]:
 
 
 def draw_curves(folder: Path, rows: Sequence[Row]) -> list[Path]:
-    """depth_NAME.svg and .png for each recognizer that was cut at more than one place."""
-    from bauta.report import depth_curve, save_figure
+    """depth_NAME.svg and .png for each recognizer that was cut at more than one place; queries_NAME for each system
+    that was asked for similarities."""
+    from bauta.report import depth_curve, lines, save_figure
     from bauta.study.found import Found, party
+    from bauta.study.gallery import safe
     from bauta.study.tables import depth_rows
+    from bauta.study.tables.map2v import query_curves
 
     found = Found(rows)
     files = []
@@ -237,6 +240,9 @@ def draw_curves(folder: Path, rows: Sequence[Row]) -> list[Path]:
             ((_, default),) = party(system).authorized
             figure = depth_curve(points, default=default, title=name, ylabel="accuracy (Eq. 10)")
             files += [save_figure(figure, folder / f"depth_{name}{ending}") for ending in (".svg", ".png")]
+    for name, series in query_curves(rows).items():
+        figure = lines(series, xlabel="queries of each person", ylabel="PSI (%), 50 is chance", title=name)
+        files += [save_figure(figure, folder / f"queries_{safe(name)}{ending}") for ending in (".svg", ".png")]
     return files
 
 

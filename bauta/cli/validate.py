@@ -135,7 +135,8 @@ def search_of(attack: str | None, prior: str | None, queries: int) -> LatentSear
     from bauta.spec import parse
     from bauta.study.validation import searching
 
-    made: object = Map2VFast(rounds=queries)  # more than they allow
+    # more rounds than the queries allow, and at most a quarter of them for the draws, each of which is asked twice
+    made: object = Map2VFast(rounds=queries, priors=max(2, min(50, queries // 8)))
     if attack is not None:
         made = parse(attack, (*ALL, *PRIORS, *STARTS.values()))
     if not isinstance(made, Attack):

@@ -23,7 +23,7 @@ from bauta.study.validation import BLIND, OWN
 from bauta.types import Faces
 
 Call = Callable[..., tuple[int, str, str]]
-QUERIES, VICTIMS = 24, 3
+QUERIES, VICTIMS = 60, 3
 
 
 class Own:
@@ -65,8 +65,8 @@ def words(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list
     return given.split()
 
 
-def test_a_system_of_ones_own_in_one_command(run: Call, words: list[str], tmp_path: Path) -> None:
-    code, said, errors = run(*words, "--json")
+def test_a_system_of_ones_own_in_one_command(bauta: Call, words: list[str], tmp_path: Path) -> None:
+    code, said, errors = bauta(*words, "--json")
     assert code == 0, errors
     told, out = json.loads(said), tmp_path / "out"
     assert told["rows"] == json.loads((out / "rows.json").read_text())["rows"]
@@ -88,7 +88,7 @@ def test_a_system_of_ones_own_in_one_command(run: Call, words: list[str], tmp_pa
     before = [path.read_bytes() for path in pictures]
     stamps = [path.stat().st_mtime_ns for path in pictures]
     (out / "searched" / "001.json").unlink()
-    code, again, _ = run(*words)
+    code, again, _ = bauta(*words)
     assert code == 0
     assert [path.read_bytes() for path in pictures] == before
     assert [path.stat().st_mtime_ns == stamp for path, stamp in zip(pictures, stamps, strict=True)] == [
@@ -100,13 +100,13 @@ def test_a_system_of_ones_own_in_one_command(run: Call, words: list[str], tmp_pa
     assert "PSI" in again
     assert "random prior" in again
     assert "keep them to yourself" in again
-    code, _, errors = run(*words, "--seed", "4")
+    code, _, errors = bauta(*words, "--seed", "4")
     assert code == 2
     assert "another seed" in errors
 
 
-def test_limits_are_kept_and_read_before_anything_is_done(run: Call, words: list[str], tmp_path: Path) -> None:
-    code, said, errors = run(*words, "--json", "--oracle", "QuantizedScores(0.01)", "--oracle", "QueryLimit(10)")
+def test_limits_are_kept_and_read_before_anything_is_done(bauta: Call, words: list[str], tmp_path: Path) -> None:
+    code, said, errors = bauta(*words, "--json", "--oracle", "QuantizedScores(0.01)", "--oracle", "QueryLimit(10)")
     assert code == 0, errors
     told = json.loads(said)
     (asked,) = [row for row in told["rows"] if row["metric"] == "queries"]
@@ -120,17 +120,17 @@ def test_limits_are_kept_and_read_before_anything_is_done(run: Call, words: list
         ["--recognizer", "mine"],
         ["--cut", "2"],
     ):
-        code, _, errors = run(*words, *wrong)
+        code, _, errors = bauta(*words, *wrong)
         assert (code, errors.startswith("bauta: ")) == (2, True), wrong
     assert not (tmp_path / "out").exists()
 
 
 def test_whom_the_prior_learned_from_is_nobody_who_is_attacked(
-    run: Call, words: list[str], folder: Path, tmp_path: Path
+    bauta: Call, words: list[str], folder: Path, tmp_path: Path
 ) -> None:
     copied = tmp_path / "again"
     shutil.copytree(folder, copied)
-    code, _, errors = run(*words, "--public", str(copied))
+    code, _, errors = bauta(*words, "--public", str(copied))
     assert code == 2
     assert "share" in errors
     assert "files" in errors
@@ -174,25 +174,25 @@ def test_validators_are_those_named_or_all_that_are_here(monkeypatch: pytest.Mon
     assert validating(None, None) == []
 
 
-def test_a_network_that_is_not_here_ends_with_three(run: Call, words: list[str]) -> None:
+def test_a_network_that_is_not_here_ends_with_three(bauta: Call, words: list[str]) -> None:
     given = [word for word in words if word != "--pipeline" and not word.endswith(":Own")]
-    code, _, errors = run(*given, "--recognizer", "mobilefacenet-casia")
+    code, _, errors = bauta(*given, "--recognizer", "mobilefacenet-casia")
     assert (code, errors.startswith("bauta: ")) == (MissingWeights.exit_code, True)
 
 
 @pytest.mark.mirror
 @pytest.mark.slow
 def test_real_faces_leak_beyond_the_random_prior_and_every_question_counts(
-    mirror: Path, run: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: Path, bauta: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four people of LFW against the CASIA network: what the command counts is what the network was asked."""
     monkeypatch.setenv("BAUTA_MIRROR", str(mirror))
     monkeypatch.setattr("bauta.study.validation.privacy_scores", partial(privacy_scores, draws=50))
     seen: list[int] = []
     monkeypatch.setattr("bauta.cli.systems.folded", partial(counting, seen))
-    code, said, errors = run(
-        *f"""validate --recognizer mobilefacenet-casia --data lfw --victims 4 --pairs 20 --public-limit 200 --json
-        --prior Eigenfaces(components=64) --queries 150 --validators mobilefacenet-y1-ms1m
+    code, said, errors = bauta(
+        *f"""validate --recognizer mobilefacenet-casia --data lfw --victims 4 --pairs 20 --public-limit 100 --json
+        --prior Eigenfaces(components=48) --queries 150 --validators mobilefacenet-y1-ms1m
         --out {tmp_path / "out"}""".split()
     )
     assert code == 0, errors
