@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SETTINGS, ROWS, SHEET, QUESTIONS = "settings.json", "rows.json", "sheet.png", "questions.html"
 COLUMNS = 20  # of the contact sheet
+SAID = ("system", "attack", "limit")  # once, and not in every line
 
 Recognizer = Annotated[
     str | None, typer.Option("--recognizer", help="A name from `bauta models list`, or a folder of `bauta train`.")
@@ -228,6 +229,7 @@ def show(stated: dict[str, Any], rows: list[Row], files: list[Path], as_json: bo
     from bauta.report import to_text
     from bauta.study.records import facts
     from bauta.study.tables.map2v import map2v_tables
+    from bauta.study.validation import BLIND, SEVERAL
 
     made = [table for table in map2v_tables(rows) if table.rows]
     if as_json:
@@ -235,7 +237,10 @@ def show(stated: dict[str, Any], rows: list[Row], files: list[Path], as_json: bo
         names = [str(file) for file in files]
         typer.echo(json.dumps({"settings": stated, "rows": [facts(r) for r in rows], "tables": tables, "files": names}))
         return
+    searcher = next(row.attack for row in rows if row.attack != BLIND)
+    typer.echo(f"{stated['system']}, searched by {searcher}\n")
     for table in made:
-        typer.echo(f"{table.title}\n{table.note}\n\n{to_text(table.rows, digits=table.digits)}")
+        lines = [{k: v for k, v in line.items() if k not in SAID and SEVERAL not in k} for line in table.rows]
+        typer.echo(f"{table.title}\n{table.note}\n\n{to_text(lines, digits=table.digits)}")
     typer.echo("\n".join(map(str, files)))
     typer.echo("They show real people: keep them to yourself.")
