@@ -56,11 +56,13 @@ def train_recognizer(
     tensorboard: bool = False,
     known: Iterable[type] = (),
     told: Told | None = None,
+    given: tuple[Examples, Pairs] | None = None,
 ) -> tuple[Pipeline, list[Row]]:
     """Train, judge after each epoch on people who are held out, and write the folder `out`; the pipeline and its curve.
 
     resume: go on from the last checkpoint there, to the same curve; every: steps between checkpoints beside those of
     the epochs. kind, devices, bfloat16: see `engine`. told: what is done, how much, of how much, and the losses' means.
+    given: what to learn from and what judges, without the cast, where names alone do not say it.
     Raises `BautaError`.
     """
     folder, known = Path(out), tuple(known)
@@ -69,7 +71,7 @@ def train_recognizer(
     fabric = engine(kind, devices=devices, bfloat16=bfloat16)
     pipeline = build(training, known)
     resumed = agreed(fabric, lambda: open_folder(folder, training, options_of(training, pipeline.protections), resume))
-    plain, pairs = data(training)
+    plain, pairs = data(training) if given is None else given
     cast = ColorCast(training.cast, seed=training.seed) if training.cast else None
     with fabric.rank_zero_first():  # who then finds them on the disk
         lesson = taught(training, plain, told if fabric.is_global_zero else None)

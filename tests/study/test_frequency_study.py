@@ -25,7 +25,7 @@ from bauta.study.presets.frequencynetworks import CLIENT, SCHEMES, STAGE_ONE, TW
 from bauta.study.presets.settings import Settings
 from bauta.study.records import Row
 from bauta.study.tables import study_of, tables
-from bauta.train import Training
+from bauta.train import Training, recognizing
 from bauta.train.run import build
 from bauta.types import Faces
 
@@ -46,8 +46,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for module in ("study.judge", "study.verification", "study.presets.frequency", "train.judge"):
         monkeypatch.setattr(importlib.import_module(f"bauta.{module}"), "bootstrap", partial(bootstrap, draws=20))
     monkeypatch.setitem(trainable.TRAINABLE, "frequency_small", server)
-    monkeypatch.setattr(networks, "load", lambda name: tiny.recognizer("teacher", seed=6))
-    monkeypatch.setattr(networks.zoo, "home", lambda: tmp_path / "home")
+    monkeypatch.setattr(recognizing, "load", lambda name: tiny.recognizer("teacher", seed=6))
+    monkeypatch.setattr(recognizing.zoo, "home", lambda: tmp_path / "home")
     monkeypatch.setattr(preset, "ForeignRecognizer", lambda name: FOREIGN(tiny.recognizer("judge", seed=5)))
     monkeypatch.setattr(preset, "Linkage", lambda **options: LINKAGE(tiny.recognizer("student", seed=7), **options))
     pairs, others = tiny.pairs(), tiny.faces(80, seed=9)
@@ -88,7 +88,7 @@ def test_the_schemes_are_trained_once_recognize_and_are_attacked(
     assert all(0 <= found[name, "accuracy after epoch 1"] <= 1 for name in QUICK)
     folders = {path.parent.name for path in (settings.out / "networks").glob("*/weights.safetensors")}
     assert folders == {*QUICK, STAGE_ONE}
-    monkeypatch.setattr(networks, "fit", lambda *_, **__: pytest.fail("it is trained already"))
+    monkeypatch.setattr(recognizing, "fit", lambda *_, **__: pytest.fail("it is trained already"))
     last = rows[-1].cell
     done = frozenset(row.cell for row in rows) - {last}
     again = list(frequency(replace(settings, done=done), True))

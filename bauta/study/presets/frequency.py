@@ -59,8 +59,8 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     names = QUICK if quick else tuple(SCHEMES)
     cast = CAST if is_gray(settings.victims.faces) else 0.0
     settings = settings.few(QUICK_PAIRS, QUICK_FACES) if quick else settings.few(public=ATTACKERS)
-    settings = lit(settings, cast)
     networks = Networks(settings, cast, quick)
+    settings = lit(settings, cast)
     for name in names:
         facts = {"protection": name, "cast": cast, "study": "frequency", "quick": quick}
         asked = cells(settings, name, quick) | (set() if quick else in_color_cells(name))

@@ -9,16 +9,13 @@ from pathlib import Path
 
 import torch
 
-from bauta import zoo
 from bauta.errors import UsageError
 from bauta.pipeline import Pipeline
-from bauta.recognizers import load
 from bauta.recognizers.trainable import recipe_of
 from bauta.study.presets.settings import Settings, public_faces
 from bauta.study.presets.variants import AUTHORIZED
-from bauta.train import ColorCast, Held, Recipe, Training, engine, fit, judge, lessons, load_pipeline, small
-from bauta.train.examples import Cast
-from bauta.train.run import LEARNED, build, export, fitted, objective, open_folder, options_of, restored, write_learned
+from bauta.train import Held, Recipe, Training, load_pipeline, small, train_recognizer
+from bauta.train.run import LEARNED, build, open_folder, options_of
 from bauta.types import Faces
 
 TEACHER = AUTHORIZED  # it takes no part but this: it neither teaches an attacker nor judges what he draws
@@ -79,8 +76,8 @@ def recipe(quick: bool) -> Recipe:
 class Networks:
     """Trains what is not there yet, into `settings.out`/networks/NAME, and goes on where it was stopped.
 
-    settings: public: the attackers' faces, whose people are learned from as little as the victims. cast: the strength
-    of the color cast that all pictures get, the victims of `settings` among them; 0 for none.
+    settings: public: the attackers' faces, whose people are learned from as little as the victims; all pictures without
+    the cast. cast: the strength of the color cast that they get in training and judging; 0 for none.
     """
 
     def __init__(self, settings: Settings, cast: float, quick: bool) -> None:
@@ -120,29 +117,11 @@ class Networks:
         for needed in SCHEMES[name].needs if name in SCHEMES else ():
             self.trained(needed)
         folder, training = self.folder / name, self.training(name)
-        pipeline = build(training)
-        resumed = open_folder(folder, training, options_of(training, pipeline.protections), resume=True)
-        if "reached" in recipe_of(folder):
-            return folder
-        cast = ColorCast(self.cast, seed=self.settings.seed)
-        examples = Cast(self.learned, cast) if self.cast else self.learned
-        if resumed and (folder / LEARNED).is_file():
-            pipeline = restored(folder, pipeline.recognizer, pipeline.protections)
-        else:
-            pipeline = fitted(pipeline, examples)
-            write_learned(folder, pipeline)
-        lesson = lessons(load(self.teacher), self.learned, folder=zoo.home() / "lessons")
-        rows = fit(
-            engine(torch.device(self.settings.device).type),
-            objective(pipeline, training.recipe, examples, lesson, seed=training.seed),
-            examples,
-            training.recipe,
-            seed=training.seed,
-            folder=folder,
-            resume=resumed,
-            judged=lambda: judge(pipeline, self.settings.victims),
-        )
-        export(folder, pipeline, rows[-1])
+        open_folder(folder, training, options_of(training, build(training).protections), resume=True)
+        if "reached" not in recipe_of(folder):
+            kind = torch.device(self.settings.device).type
+            given = (self.learned, self.settings.victims)
+            train_recognizer(training, folder, resume=True, kind=kind, given=given)
         return folder
 
     @cached_property
