@@ -13,10 +13,8 @@ from bauta.cli.protect import Device, chosen_device
 from bauta.errors import UsageError
 
 if TYPE_CHECKING:
-    from bauta.faces import Detector
     from bauta.job.maskfile import MaskFile, Measured
     from bauta.job.maskphotos import Done
-    from bauta.job.portraits import Choose
 
 app = typer.Typer(no_args_is_help=True, help="Personal masks: learn, apply, remove, show.")
 
@@ -63,27 +61,22 @@ def learn(
 
     The mask file is a key: whoever has it can take the mask off. Only its owner may read it (mode 0600).
     """
+    from bauta.job import asked
     from bauta.job.maskmaking import MaskMaking
     from bauta.job.portraits import portraits
-    from bauta.protections.images.p3mask import P3Mask
     from bauta.protections.images.team import Team
-    from bauta.protections.images.transfermask import TransferMask
     from bauta.recognizers import load
 
-    methods = {"TransferMask": TransferMask, "P3Mask": P3Mask}
-    if method not in methods:
-        raise UsageError(f"--method {method} says nothing; there are {' and '.join(methods)}.")
-
+    protection = asked.method(method, epochs=epochs, epsilon=epsilon, budget=budget, strength=strength, seed=seed)
     if out.exists() and not overwrite:
         raise UsageError(
             f"{out} is there already, and a mask whose file is lost cannot be taken off; choose another name, or say "
             "--overwrite."
         )
-    protection = methods[method](epochs=epochs, epsilon=epsilon / 255, budget=budget, strength=strength, seed=seed)
     place = chosen_device(device)
     members = [load(name).to(place) for name in dict.fromkeys(team or TEAM)]
     first = members[0]
-    found = portraits(folder, first, threshold_of(first.name), finder(aligned))
+    found = portraits(folder, first, asked.threshold_of(first.name), asked.finder(aligned))
     for file, why in found.left_out.items():
         sys.stderr.write(f"left out: {file}: {why}\n")
     if len(found.images) < FEW:
@@ -119,6 +112,7 @@ def apply(
     overwrite: Overwrite = False,
 ) -> None:
     """Add a mask to its owner's face in photos of any size, and write them as PNG."""
+    from bauta.job.asked import chooser, finder
     from bauta.job.maskfile import MaskFile
     from bauta.job.maskphotos import Masking
     from bauta.job.portraits import pictures_in
@@ -140,6 +134,7 @@ def remove(
     overwrite: Overwrite = False,
 ) -> None:
     """Take a mask off photos that carry it, and write them as PNG; others are said and not written."""
+    from bauta.job.asked import finder
     from bauta.job.maskfile import MaskFile
     from bauta.job.maskphotos import Unmasking
     from bauta.job.portraits import pictures_in
@@ -159,6 +154,7 @@ def show(
 ) -> None:
     """How a mask was made, and with --photo what it does at four strengths: original, mask magnified, protected."""
     from bauta.faces.images import encode_png, read_image
+    from bauta.job.asked import chooser, finder
     from bauta.job.maskfile import MaskFile, write_private
     from bauta.job.maskmaking import sheet
     from bauta.job.maskphotos import face_of
@@ -206,40 +202,6 @@ HEAD = f"{'epoch':>5}{'loss':>9}{'angle':>8}{'DSSIM':>8}{'SSIM':>8}"
 def line(row: Measured) -> str:
     """An epoch under `HEAD`; the angle in radians, summed over the team."""
     return f"{row.epoch:5d}{row.loss:9.3f}{row.angle:8.3f}{row.dssim:8.4f}{row.ssim:8.4f}"
-
-
-def finder(aligned: bool) -> Detector:
-    """What finds the faces."""
-    from bauta.faces import detector
-    from bauta.job.portraits import AlignedAlready
-
-    return AlignedAlready() if aligned else detector()
-
-
-def threshold_of(name: str) -> float:
-    """A recognizer's threshold on LFW. Raises `UsageError` where nobody knows it."""
-    from bauta import zoo
-
-    known = zoo.threshold(name)
-    if known is None:
-        raise UsageError(f"Nobody recorded a threshold for {name}; measure it with `bauta evaluate`, and register it.")
-    return known
-
-
-def chooser(face: str, mask: MaskFile) -> Choose:
-    """Which faces `--face` means. Raises `UsageError`."""
-    from bauta.job.maskmaking import same_recognizer
-    from bauta.job.portraits import Owner, every, largest
-    from bauta.recognizers import load
-
-    if face == "match":
-        name = mask.made.recognizer
-        recognizer = load(name)
-        same_recognizer(mask, recognizer)
-        return Owner(recognizer, mask.person, threshold_of(name))
-    if face not in ("largest", "all"):
-        raise UsageError(f"--face {face} says nothing; there are match, largest and all.")
-    return largest if face == "largest" else every
 
 
 def masked(done: Done, variants: int) -> None:

@@ -63,50 +63,30 @@ def run(
     from rich.console import Console
 
     from bauta import zoo
-    from bauta.faces import detector
-    from bauta.job import Proof, ProtectJob, foreign_recognizers
-    from bauta.protections import PMT
-    from bauta.recognizers import load
+    from bauta.job.asked import protect_job
 
     console = Console(stderr=True)
-    place = chosen_device(device)
-    authorized = [load(name, cut=cut).to(place) for name in dict.fromkeys(names)]
-    foreign = foreign_recognizers(names, place) if prove else []
-    pmt = PMT() if steps is None else PMT(steps=steps)
-    finder = None if aligned else detector()
-    settings = {
-        "protection": repr(pmt),
-        "authorized": [f"{r.name}, cut after {r.layer_names()[r.cut - 1]} ({r.cut} layers)" for r in authorized],
-        "faces": "aligned already" if finder is None else repr(finder),
-        "largest": largest,
-    }
-    job = ProtectJob(
+    job = protect_job(
         folder,
         out,
         zoo.home() / "journals",
-        pmt.fit(None, *authorized).to(place),
-        settings,
-        detector=finder,
+        names,
+        cut=cut,
+        steps=steps,
+        aligned=aligned,
         largest=largest,
-        proof=Proof(authorized, foreign) if prove else None,
-        device=place,
+        prove=prove,
+        device=chosen_device(device),
     )
     result = with_progress(job.run, seed, console)
-    return report(result, [r.name for r in authorized], out)
+    return report(result, [r.name for r in job.proof.authorized] if job.proof else [], out)
 
 
 def chosen_device(name: str) -> torch.device:
     """auto takes a GPU where there is one. Raises `UsageError` for a device that is not here."""
-    import torch
+    from bauta.job.asked import device_called
 
-    from bauta.errors import UsageError
-
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(d for d in ("cuda", "mps", "cpu") if here[d]))
-    if not here.get(name):
-        raise UsageError(f"--device {name} is not on this machine; there is {', '.join(d for d in here if here[d])}.")
-    return torch.device(name)
+    return device_called(name)
 
 
 def with_progress(run: Callable[[int | None, Progress], Result], seed: int | None, console: Console) -> Result:
@@ -128,9 +108,8 @@ def with_progress(run: Callable[[int | None, Progress], Result], seed: int | Non
 
 def report(result: Result, authorized: list[str], out: Path) -> bool:
     """Print what was done and the proof table; whether a file failed or an authorized recognizer refuses a picture."""
-    from bauta import zoo
     from bauta.job import proof_table
-    from bauta.job.proof import WRITTEN
+    from bauta.job.proof import refused
     from bauta.report import to_text
 
     say = sys.stdout.write
@@ -143,12 +122,8 @@ def report(result: Result, authorized: list[str], out: Path) -> bool:
     similarity = sum(entry["ssim"] for entry in result.proof) / len(result.proof)
     say(f"\nSSIM to the originals {similarity:.3f}. Faces: {len(result.proof)}. In brackets: 95 % intervals.\n")
     say("Whoever holds the client's layers can still link these pictures: share them as you would share a key.\n")
-    refused = {
-        name: sum(entry["cosines"][name][WRITTEN] <= line for entry in result.proof)
-        for name, line in ((name, zoo.threshold(name)) for name in authorized)
-        if line is not None
-    }
-    for name, number in refused.items():
+    refusing = refused(result.proof, authorized)
+    for name, number in refusing.items():
         if number:
             say(f"{name} refuses {number} of {len(result.proof)} pictures: raise --steps, or look at the originals.\n")
-    return bool(result.failed) or any(refused.values())
+    return bool(result.failed) or any(refusing.values())

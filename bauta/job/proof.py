@@ -74,6 +74,12 @@ def proof_table(entries: Sequence[Mapping[str, Any]], authorized: Sequence[str])
     return rows
 
 
+def refused(entries: Sequence[Mapping[str, Any]], authorized: Sequence[str]) -> dict[str, int]:
+    """How many of the pictures, as written, each authorized recognizer does not accept; those with a threshold."""
+    lines = {name: line for name in authorized if (line := zoo.threshold(name)) is not None}
+    return {name: sum(entry["cosines"][name][WRITTEN] <= line for entry in entries) for name, line in lines.items()}
+
+
 def prove(originals: Faces, pictures: Images, authorized: Sequence[Recognizer]) -> list[dict[str, object]]:
     """The proof table for pictures in memory, against every foreign recognizer whose weights are on this machine."""
     names = [r.name for r in authorized]

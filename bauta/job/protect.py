@@ -14,7 +14,7 @@ import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -77,7 +77,8 @@ class Waiting:
 class ProtectJob:
     """protection: fitted, without its seed (the journal has it). detector: None when the files are aligned faces.
 
-    largest: only the largest face of a photo. proof: measures each batch, as read back from its files. settings: what
+    largest: only the largest face of a photo. chosen: which faces of each file (relative to the source), as numbers in
+    the detector's order from 0; None for all. proof: measures each batch, as read back from its files. settings: what
     made the pictures; they lie beside them in `bauta.json`, and a job resumes only under the same ones.
     """
 
@@ -88,6 +89,7 @@ class ProtectJob:
     settings: dict[str, Any]
     detector: Detector | None = None
     largest: bool = False
+    chosen: Mapping[str, Sequence[int]] | None = None
     proof: Proof | None = None
     batch_size: int = 32
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -204,6 +206,10 @@ class ProtectJob:
         """The digest of a file and its aligned faces, (3, 112, 112) each. Raises `BadImage`."""
         if self.detector is not None:
             found = faces_in(path, self.detector)[: 1 if self.largest else None]
+            if self.chosen is not None:
+                found = [found[row] for row in self.chosen.get(self._relative(path), ()) if row < len(found)]
+            if not found:
+                raise BadImage(f"None of the faces in {path} was chosen; choose one, or leave the photo out.")
             return found[0].source.digest, [face.image for face in found]
         picture = read_picture(path)
         height, width = picture.image.shape[1:]
