@@ -36,6 +36,13 @@ def recognizer(
         typer.Option("--protection", help='As "DCTDP(epsilon=0.5)" or module:Class(...); may be repeated.'),
     ] = None,
     data: Annotated[str, typer.Option("--data", help="lfw, a folder of people, or a .rec of InsightFace.")] = "lfw",
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", help="A further set, learned through the teacher alone; may be repeated."),
+    ] = None,
+    blends: Annotated[
+        int, typer.Option("--blends", min=0, help="So many faces between two faces, for the teacher to judge.")
+    ] = 0,
     pairs: Annotated[
         str | None,
         typer.Option("--pairs", help="What judges: lfw, a .bin; if not said, folds kept apart."),
@@ -87,7 +94,7 @@ def recognizer(
     recipe = changed(dataclasses.replace(named(preset, epochs), augment=views, copies=copies), head, batch, rate)
     training = Training(
         arch, options(option or ()), [plain(spec) for spec in protection or ()], data, pairs, folds, limit, teacher,
-        cast, recipe, seed,
+        cast, also or (), blends, recipe, seed,
     )  # fmt: skip
     place = chosen_device(device).type
     with Shown() as shown:

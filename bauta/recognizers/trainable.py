@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from bauta.errors import BadCheckpoint, MissingWeights, UsageError
-from bauta.recognizers import duet, frequency, irse
+from bauta.recognizers import compact, duet, frequency, irse
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 from bauta.recognizers.mobilefacenet import STAGES, Bottleneck, conv, named
 
@@ -63,6 +63,9 @@ def ir(depth: int, *, embedding: int = 512, dropout: float = 0.4) -> Recognizer:
 
 TRAINABLE: dict[str, Callable[..., Recognizer]] = {
     "mobilefacenet": mobilefacenet,
+    "compact_ir": compact.compact_ir,
+    "compact_mobilenet": compact.compact_mobilenet,
+    "compact_residual": compact.compact_residual,
     "ir18": partial(ir, 18),
     "ir50": partial(ir, 50),
     "frequency_small": frequency.frequency_small,

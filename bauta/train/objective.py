@@ -92,11 +92,15 @@ class Objective(nn.Module):
 
 
 class Identity(nn.Module):
-    """Cross-entropy of a head over the training people."""
+    """Cross-entropy of a head over the training people; rows that show none of them are passed over."""
 
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.head = head
 
     def forward(self, embeddings: Tensor, batch: Batch) -> Tensor:
-        return F.cross_entropy(self.head(embeddings, batch.identity), batch.identity)
+        known = batch.identity >= 0
+        if not known.any():
+            return embeddings.sum() * 0
+        who = batch.identity[known]
+        return F.cross_entropy(self.head(embeddings[known], who), who)

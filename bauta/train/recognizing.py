@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from bauta import zoo
-from bauta.errors import BautaError
+from bauta.errors import BautaError, UsageError
 from bauta.faces import Pairs
 from bauta.pipeline import Pipeline
-from bauta.recognizers import load
+from bauta.recognizers import Recognizer, load
 from bauta.train.cast import ColorCast
 from bauta.train.checkpoints import Row
 from bauta.train.engine import engine
@@ -20,6 +20,7 @@ from bauta.train.examples import Cast, Examples, everything, held_out
 from bauta.train.judge import judge
 from bauta.train.logs import check_tensorboard
 from bauta.train.loop import fit
+from bauta.train.pool import Blends, Joined, Nameless, nameless
 from bauta.train.run import (
     LEARNED,
     Training,
@@ -33,13 +34,14 @@ from bauta.train.run import (
     write_learned,
 )
 from bauta.train.teaching import lessons
-from bauta.types import Templates
+from bauta.types import Faces, Templates
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = ["train_recognizer"]
 
+NEAREST = 0.5  # of a picture without a name to those that judge, as a cosine
 Told = Callable[[str, int, int, Row], None]
 
 
@@ -72,6 +74,7 @@ def train_recognizer(
     pipeline = build(training, known)
     resumed = agreed(fabric, lambda: open_folder(folder, training, options_of(training, pipeline.protections), resume))
     plain, pairs = data(training) if given is None else given
+    plain = more(training, plain, pairs)
     cast = ColorCast(training.cast, seed=training.seed) if training.cast else None
     with fabric.rank_zero_first():  # who then finds them on the disk
         lesson = taught(training, plain, told if fabric.is_global_zero else None)
@@ -118,6 +121,34 @@ def data(training: Training) -> tuple[Examples, Pairs]:
     if training.pairs is None:
         return held_out(training.data, training.folds, limit=training.limit)
     return everything(training.data, training.pairs, limit=training.limit)
+
+
+def more(training: Training, examples: Examples, judges: Pairs) -> Examples:
+    """The examples with what is learned of a teacher alone behind them. Raises `UsageError` where there is none.
+
+    Nobody knows who is in a set without names, so a picture goes whose template, by the teacher, is nearer than
+    `NEAREST` to a picture that judges.
+    """
+    if not training.also and not training.blends:
+        return examples
+    if training.teacher is None:
+        raise UsageError("Further sets and blends have no names to learn; say with --teacher whom to follow on them.")
+    parts = [examples]
+    if training.also:
+        teacher = load(training.teacher)
+        judging = embed(teacher, judges.faces)
+        for name in training.also:
+            faces = nameless(name).faces
+            near = (embed(teacher, faces) @ judging.T).amax(1) > NEAREST
+            parts.append(Nameless(faces[~near]))
+    found: Examples = Joined(*parts)
+    return Joined(found, Blends(found, training.blends, seed=training.seed)) if training.blends else found
+
+
+def embed(recognizer: Recognizer, faces: Faces) -> Templates:
+    """(B, D) the templates of faces, a few at a time."""
+    with torch.no_grad():
+        return torch.cat([recognizer.embed(batch.images) for batch in faces.batches(64)])
 
 
 def taught(training: Training, examples: Examples, told: Told | None) -> Templates | None:

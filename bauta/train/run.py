@@ -47,7 +47,9 @@ class Training:
 
     architecture, options: of `bauta.recognizers.trainable.TRAINABLE`. protections: specs, in their order. data: what to
     learn from. pairs: what judges, or None for the last `folds` folds of the data itself. limit: at most so many
-    pictures. teacher: a recognizer's name, or None. cast: the strength of a `ColorCast`, 0 for none.
+    pictures. teacher: a recognizer's name, or None. cast: the strength of a `ColorCast`, 0 for none. also: further sets,
+    of whose people no names are used; blends: so many faces between two faces (`bauta.train.pool`). A teacher alone
+    can teach these.
     """
 
     architecture: str = "mobilefacenet"
@@ -59,6 +61,8 @@ class Training:
     limit: int | None = None
     teacher: str | None = None
     cast: float = 0.0
+    also: Sequence[str] = ()
+    blends: int = 0
     recipe: Recipe = field(default_factory=small)
     seed: int = 0
 

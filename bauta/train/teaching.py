@@ -67,10 +67,10 @@ def lessons(
         except Exception as error:
             raise BadFile(f"{path} cannot be read ({error}); delete it, and it is made again.") from error
     device = next(teacher.parameters()).device
-    quick, found = folded(teacher), torch.zeros(0, 0)
+    quick, found = folded(teacher).to(memory_format=torch.channels_last), torch.zeros(0, 0)
     for start in range(0, len(examples), batch_size):
         faces, rows = examples.read(range(start, min(start + batch_size, len(examples))))
-        images = faces.images.to(device)
+        images = faces.images.to(device).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             templates = F.normalize(quick.embed(images) + quick.embed(images.flip(3))).cpu()
         if not found.numel():
