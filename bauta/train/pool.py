@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from bauta.errors import MissingData
 from bauta.faces import load_dataset
@@ -119,4 +118,5 @@ def blend(one: Images, other: Images, draw: torch.Generator) -> Images:
     along = (across - wide / 2) * angle.cos() + (down - high / 2) * angle.sin() + (place - 0.5) * wide / 4
     width = SOFT[0] * (SOFT[1] / SOFT[0]) ** soft
     share = (along / width).sigmoid().to(one)
-    return one * share + other * (1 - share)
+    mixed: Images = one * share + other * (1 - share)
+    return mixed

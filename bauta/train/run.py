@@ -47,9 +47,8 @@ class Training:
 
     architecture, options: of `bauta.recognizers.trainable.TRAINABLE`. protections: specs, in their order. data: what to
     learn from. pairs: what judges, or None for the last `folds` folds of the data itself. limit: at most so many
-    pictures. teacher: a recognizer's name, or None. cast: the strength of a `ColorCast`, 0 for none. also: further sets,
-    of whose people no names are used; blends: so many faces between two faces (`bauta.train.pool`). A teacher alone
-    can teach these.
+    pictures. teacher: a recognizer's name, or None. cast: the strength of a `ColorCast`, 0 for none. also: further sets
+    without names; blends: so many faces between two faces (`bauta.train.pool`). A teacher alone can teach these.
     """
 
     architecture: str = "mobilefacenet"

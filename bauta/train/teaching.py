@@ -67,7 +67,8 @@ def lessons(
         except Exception as error:
             raise BadFile(f"{path} cannot be read ({error}); delete it, and it is made again.") from error
     device = next(teacher.parameters()).device
-    quick, found = folded(teacher).to(memory_format=torch.channels_last), torch.zeros(0, 0)
+    quick, found = folded(teacher), torch.zeros(0, 0)
+    quick.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # quicker on a CPU
     for start in range(0, len(examples), batch_size):
         faces, rows = examples.read(range(start, min(start + batch_size, len(examples))))
         images = faces.images.to(device).contiguous(memory_format=torch.channels_last)
