@@ -14,6 +14,7 @@ from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
 from bauta.cli.protect import protect
 from bauta.cli.protect_features import features, protect_features
+from bauta.cli.report import report
 from bauta.cli.validate import validate
 from bauta.errors import BautaError
 
@@ -47,6 +48,7 @@ app.command()(features)
 app.command()(demo)
 app.command()(evaluate)
 app.command()(validate)
+app.command()(report)
 app.command()(doctor)
 
 

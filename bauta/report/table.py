@@ -90,16 +90,17 @@ def _cells(
 ) -> tuple[list[str], list[list[str]], list[bool]]:
     """The heading, the body, and which columns hold numbers alone."""
     names = _columns(rows, columns)
-    body = [[_shown(row.get(name), digits) for name in names] for row in rows]
+    body = [[shown(row.get(name), digits) for name in names] for row in rows]
     right = [all(_is_number(row.get(name)) for row in rows) and bool(rows) for name in names]
-    return [_shown(name, digits) for name in names], body, right
+    return [shown(name, digits) for name in names], body, right
 
 
 def _is_number(cell: object) -> bool:
     return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool)) or measured(cell) is not None
 
 
-def _shown(cell: object, digits: int) -> str:
+def shown(cell: object, digits: int) -> str:
+    """A cell as people read it, on one line."""
     found = measured(cell)
     if found is not None:
         return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"

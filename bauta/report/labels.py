@@ -1,0 +1,54 @@
+"""Where the number of a point stands, so that it covers no other point and no other number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+Place = tuple[float, float]
+
+NEAR = (11.0, 17.0, 25.0, 34.0, 44.0)  # pixels from its point
+ANGLES = (-45, 0, 45, -90, 90, 135, 180, -135, -22, 22, -67, 67, 112, -112, 157, -157)  # degrees, clockwise
+HALF = (8.0, 7.0)  # of the box around a number
+ROOM = 6.0  # about the middle of a point
+
+
+def placed(points: Sequence[Place], box: tuple[float, float, float, float]) -> list[Place]:
+    """The middle of each point's label, within `box` (left, top, right, bottom): the nearest place that is free.
+
+    Where none is, the furthest one that was tried.
+    """
+    found: list[Place] = []
+    for point in points:
+        tried = [at for at in around(point) if inside(at, box)] or [point]
+        free = (
+            at
+            for at in tried
+            if not any(covers(at, point) for point in points) and not any(meets(at, o) for o in found)
+        )
+        found.append(next(free, tried[-1]))
+    return found
+
+
+def around(point: Place) -> Iterator[Place]:
+    """Places about a point, the nearest first."""
+    for distance in NEAR:
+        for angle in ANGLES:
+            turn = math.radians(angle)
+            yield point[0] + distance * math.cos(turn), point[1] + distance * math.sin(turn)
+
+
+def inside(at: Place, box: tuple[float, float, float, float]) -> bool:
+    """Whether a label lies in the box as a whole."""
+    left, top, right, bottom = box
+    return left + HALF[0] <= at[0] <= right - HALF[0] and top + HALF[1] <= at[1] <= bottom - HALF[1]
+
+
+def covers(at: Place, point: Place) -> bool:
+    """Whether a label lies over a point."""
+    return abs(at[0] - point[0]) < HALF[0] + ROOM / 2 and abs(at[1] - point[1]) < HALF[1] + ROOM / 2
+
+
+def meets(one: Place, other: Place) -> bool:
+    """Whether two labels overlap."""
+    return abs(one[0] - other[0]) < 2 * HALF[0] and abs(one[1] - other[1]) < 2 * HALF[1]
