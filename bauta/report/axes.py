@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bauta.report.markup import Markup, join, tag
 
 WIDTH, HEIGHT = 420.0, 320.0
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 14.0, 14.0, 46.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 14.0, 46.0
 SERIES = 7  # colors (`.s0` to `.s6` of page.css), shapes and, beyond these, dashes
 RADIUS = 4.5
 FEW = 3  # ticks of 1, 2 and 5 where there are fewer decades
@@ -78,7 +78,7 @@ class Plane:
             tag("path", class_="axis", d=f"M{left:g} {top:g}V{bottom:g}H{right:g}"),
             tag("text", xlabel, class_="label", x=(left + right) / 2, y=bottom + 36, text_anchor="middle"),
             tag(
-                "text", ylabel, class_="label", text_anchor="middle", transform=f"translate(13 {middle:g}) rotate(-90)"
+                "text", ylabel, class_="label", text_anchor="middle", transform=f"translate(12 {middle:g}) rotate(-90)"
             ),
         )
 

@@ -27,7 +27,7 @@ GAUGE = (140.0, 18.0)
 def frontier(name: str, points: Sequence[Point], *, closer: bool = False) -> Markup:
     """Utility against the worst leak: every system a point with its two intervals, numbered as they come.
 
-    closer: drawn on the range of the points and not on the whole scale.
+    closer: drawn on the range of the points and not on the whole scale, which then does without the numbers.
     """
     ends = [(end(point.leak), end(point.utility)) for point in points]
     over = [padded([x for pair in axis for x in pair]) if closer else UNIT for axis in zip(*ends, strict=True)]
@@ -45,6 +45,8 @@ def frontier(name: str, points: Sequence[Point], *, closer: bool = False) -> Mar
     places = [(drawn.x(point.leak.value), drawn.y(point.utility.value)) for point in points]
     parts += [sign(point, number, *at) for number, (point, at) in enumerate(zip(points, places, strict=True))]
     box = (drawn.x.start, drawn.y.end, drawn.x.end, drawn.y.start)
+    if crowded(points) and not closer:
+        places = []  # the numbers stand in the closer look
     for number, (at, where) in enumerate(zip(places, placed(places, box), strict=True), start=1):
         if math.dist(at, where) > 3.5 * RADIUS:
             parts.append(tag("line", class_="leader", x1=at[0], y1=at[1], x2=where[0], y2=where[1]))

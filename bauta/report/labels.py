@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 Place = tuple[float, float]
 
-NEAR = (11.0, 17.0, 25.0, 34.0, 44.0)  # pixels from its point
-ANGLES = (-45, 0, 45, -90, 90, 135, 180, -135, -22, 22, -67, 67, 112, -112, 157, -157)  # degrees, clockwise
+NEAR = (15.0, 21.0, 28.0, 36.0, 46.0)  # pixels from its point
+ANGLES = (-45, 45, -135, 135, 0, 180, -90, 90, -22, 22, -157, 157, -67, 67, -112, 112)  # degrees, clockwise
 HALF = (8.0, 7.0)  # of the box around a number
 ROOM = 6.0  # about the middle of a point
 

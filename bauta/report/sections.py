@@ -11,7 +11,8 @@ from bauta.errors import BadFile
 from bauta.report.charts import gauge
 from bauta.report.markup import Markup, join, tag
 from bauta.report.table import shown
-from bauta.report.tabular import facts, flat, tabular
+from bauta.report.tabular import boxed, facts, flat, tabular
+from bauta.study.audit.verdicts import HALF, HOLDS, LEAKS, LITTLE, NOT_SHOWN, NOT_THERE, OPEN, SOME, UNCLEAR
 
 if TYPE_CHECKING:
     from bauta.study.audit.document import Document, GalleryRow, Picture, Threat, Verdict
@@ -20,21 +21,33 @@ if TYPE_CHECKING:
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
-# A verdict's word -> how it is drawn; a word that is not here is drawn as what nobody knows.
-GOOD, CAUTION, BAD, UNKNOWN = "good", "caution", "bad", "unknown"
+# How a verdict is drawn, each with an outline of its own: color alone says nothing.
+GOOD, CAUTION, BAD, UNKNOWN, ABSENT = "good", "caution", "bad", "unknown", "absent"
 ICONS = {
     GOOD: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20zM6.5 12.5l3.5 3.5l7.5-8",
     CAUTION: "M12 2.5L22.5 21H1.5zM12 9v6M12 17.4v1.2",
     BAD: "M8 2h8l6 6v8l-6 6H8l-6-6V8zM8 8l8 8M16 8l-8 8",
     UNKNOWN: "M4 4h16v16H4zM9.5 9.5a2.6 2.6 0 1 1 2.5 3.4v1.4M12 16.6v1.2",
+    ABSENT: "M5 12h14",
 }
-
-LEVELS: dict[str, str] = {}
+# A verdict's word -> how it is drawn, and what it claims.
+LEVELS = {
+    OPEN: (BAD, f"the strongest attacker has at least half of what is there to know: a leak of {HALF:g} or more"),
+    LEAKS: (CAUTION, f"he has something of it: the lower end of the interval is above {SOME:g}"),
+    HOLDS: (
+        GOOD,
+        f"of all attacks that were run none got far: the upper end is at most {LITTLE:g}, and the attacks did succeed "
+        "where nothing is protected. It is no proof that there is no better attack",
+    ),
+    UNCLEAR: (UNKNOWN, "the interval allows both"),
+    NOT_SHOWN: (UNKNOWN, "no attack was run, or none succeeds where nothing is protected, so that its failure is none"),
+    NOT_THERE: (ABSENT, "nothing of this kind leaves the device"),
+}
 
 
 def level(verdict: Verdict) -> str:
     """How a verdict is drawn."""
-    return LEVELS.get(verdict.word, UNKNOWN)
+    return LEVELS[verdict.word][0] if verdict.word in LEVELS else UNKNOWN
 
 
 def icon(level: str) -> Markup:
@@ -64,12 +77,25 @@ def verdicts(found: Sequence[Verdict]) -> Markup:
         class_="glance",
     )
     long = [
-        join(tag("h3", f"Against {threat}"), *(judged(v) for v in found if v.threat == threat)) for threat in threats
+        tag(
+            "div",
+            tag("h3", f"Against {threat}"),
+            tag("div", *(judged(v) for v in found if v.threat == threat), class_="judged"),
+            class_="threat",
+        )
+        for threat in threats
     ]
-    box = tag(
-        "div", table, class_="scroll", tabindex="0", role="region", aria_label="Every system against every threat"
-    )
-    return join(box, *(tag("div", part, class_="threat") for part in long))
+    words = [
+        tag(
+            "li",
+            icon(LEVELS[word][0]),
+            tag("span", tag("strong", word), f": {LEVELS[word][1]}."),
+            class_=LEVELS[word][0],
+        )
+        for word in LEVELS
+        if any(v.word == word for v in found)
+    ]
+    return join(boxed(table, "Every system against every threat"), tag("ul", *words, class_="words"), *long)
 
 
 def glance(verdict: Verdict | None) -> Markup:
@@ -85,10 +111,7 @@ def judged(verdict: Verdict) -> Markup:
     """One verdict in words, with the worst case and its interval."""
     numbers = join()
     if verdict.worst is not None:
-        bare = f"; {shown(verdict.bare, 2)} where nothing is protected" if verdict.bare is not None else ""
-        who = f"; {verdict.attack}" + (f", {verdict.knows}" if verdict.knows else "") if verdict.attack else ""
-        what = f" of {verdict.kind}" if verdict.kind else ""
-        words = f"worst leak{what} {shown(verdict.worst, 2)}{bare}{who}"
+        words = f"worst leak{f' of {verdict.kind}' if verdict.kind else ''} {shown(verdict.worst, 2)}"
         numbers = tag("p", gauge(verdict.worst, verdict.bare), tag("span", words), class_="numbers")
     return tag(
         "article",
@@ -120,7 +143,7 @@ def album(system: str, rows: Sequence[GalleryRow], folder: Path) -> Markup:
     table = tag("table", tag("caption", caption, class_="unseen"), *lines, class_="album")
     return join(
         tag("h3", system),
-        tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption),
+        boxed(table, caption),
     )
 
 
@@ -131,7 +154,7 @@ def picture(row: GalleryRow, one: Picture, folder: Path) -> Markup:
     said = f"{row.label}: {one.label}" if one.label else row.label
     lines = [tag("div", tag("dt", name), tag("dd", value)) for name, value in one.scores.items()]
     below = tag("dl", *lines) if lines else join()
-    image = tag("img", src=inlined(folder, one.file), alt=said, title=said, width="112", loading="lazy")
+    image = tag("img", src=inlined(folder, one.file), alt=said, title=said, width="112")
     return tag("figure", image, tag("figcaption", below)) if lines else tag("figure", image)
 
 

@@ -26,7 +26,12 @@ def tabular(rows: Sequence[Row], caption: str, *, digits: int = 2, sortable: boo
         class_="sortable" if sortable and len(rows) > 1 else None,
     )
     long = " long" if len(rows) > LONG else ""
-    return tag("div", table, class_=f"scroll{long}", tabindex="0", role="region", aria_label=caption)
+    return boxed(table, caption, long)
+
+
+def boxed(table: Markup, caption: str, look: str = "") -> Markup:
+    """A table in a box that scrolls by itself, also by keyboard."""
+    return tag("div", table, class_=f"scroll{look}", tabindex="0", role="region", aria_label=caption)
 
 
 def cell(value: object, right: bool, digits: int) -> Markup:
@@ -53,11 +58,8 @@ def number(value: object) -> float | None:
 def facts(rows: Sequence[tuple[str, object]], caption: str) -> Markup:
     """Names and what they stand for, one a line."""
     lines = (tag("tr", tag("th", name, scope="row"), tag("td", shown(value, 4))) for name, value in rows)
-    return tag(
-        "div",
-        tag("table", tag("caption", caption, class_="unseen"), tag("tbody", *lines), class_="facts"),
-        class_="scroll",
-    )
+    table = tag("table", tag("caption", caption, class_="unseen"), tag("tbody", *lines), class_="facts")
+    return boxed(table, caption)
 
 
 def flat(settings: Mapping[str, object], above: str = "") -> list[tuple[str, object]]:

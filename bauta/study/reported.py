@@ -20,13 +20,13 @@ from bauta.metrics import SSIM
 from bauta.metrics.base import Interval
 from bauta.study import records
 from bauta.study.audit.document import Curve, Document, GalleryRow, Line, Picture, Point
+from bauta.study.declared import declared
 from bauta.study.found import Found
 from bauta.study.gallery import ORIGINAL, PROTECTED, safe, shown
 from bauta.study.records import Row
 from bauta.study.sanity import is_bare, sanity
 from bauta.study.tables import curves, depth_rows, study_of, tables
 from bauta.study.tables.map2v import query_curves
-from bauta.study.threats import threats
 from bauta.study.tradeoff import Net, net_utility
 from bauta.types import Images
 
@@ -65,7 +65,7 @@ def reported(folder: Path, *, faces: bool = True) -> Document:
         curves=every_curve(measured),
         histograms=(),
         gallery=galleries(folder) if faces else (),
-        threats=threats(rows),
+        threats=declared(rows),
         tables=tables(rows),
         flags=sanity(rows),
         cuts=("This was a quick run, which is there to see a study work: its numbers say nothing.",)
