@@ -39,7 +39,7 @@ GRAMMAR = re.compile(
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition. system: of which alone it speaks, by name or by the beginning of it; "" for every protected one."""
+    """One condition. system: of which alone it speaks, by name, whole or up to its cut; "" for every protected one."""
 
     text: str
     quantity: str

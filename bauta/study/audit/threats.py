@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bauta.attacks.base import Access, Attack, Guess, Knowledge, Knows
-from bauta.study.records import KNOWS
+from bauta.attacks.base import Attack, Guess, Knowledge, Knows
 from bauta.types import Stage
 
 VIEWER, FOREIGN, WIRE, DATABASE, INSIDER = THREATS = (
@@ -22,8 +21,6 @@ WHO = {
     INSIDER: "whoever also holds the client's layers, the keys or a picture's own draw",
 }
 
-ACCESS = {Access.NONE: "none", Access.QUERY: "asks", Access.GRADIENT: "asks, with gradients"}
-
 
 def threat_of(attack: Attack) -> str:
     """The threat that an attack stands for."""
@@ -41,13 +38,3 @@ def threat(knowledge: Knowledge, guesses: Guess) -> str:
     if knowledge.sees is Stage.IMAGES:
         return FOREIGN if guesses is Guess.TEMPLATES else VIEWER
     return WIRE if knowledge.sees is Stage.FEATURES else DATABASE
-
-
-def described(knowledge: Knowledge) -> dict[str, str]:
-    """A knowledge in the words of tables: what it sees, may ask, knows and holds."""
-    return {
-        "sees": knowledge.sees.value,
-        "access": ACCESS[knowledge.access],
-        "knows": KNOWS[knowledge.knows.name],
-        "holds": ", ".join(sorted(knowledge.holds)) or "nothing",
-    }

@@ -1,0 +1,231 @@
+"""What is audited: one recognizer, bare and behind each protection, at each cut that is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from bauta.errors import UsageError
+from bauta.faces import Pairs
+from bauta.ops.dct import CHANNELS
+from bauta.pipeline import Pipeline, System
+from bauta.protections import AdvFace, Protection, ScatterMask
+from bauta.protections.base import FeatureProtection, ImageProtection
+from bauta.protections.images.cloak import Cloak
+from bauta.protections.images.personal import PersonalMask
+from bauta.recognizers import Recognizer
+from bauta.recognizers.folding import folded
+from bauta.study.audit.threats import DATABASE, INSIDER, THREATS, WIRE
+from bauta.study.records import Row
+from bauta.types import Faces, Images, Stage
+
+BARE = "bare"
+AT_CUT = re.compile(r"(.*\S)\s*@\s*(\d+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A protection as it was asked for.
+
+    name: in rows and tables. protection: not fitted; None for the bare recognizer. cut: None for the recognizer's own.
+    trained: a network of its own behind protections of its own, as `bauta train` leaves it, instead of a protection.
+    """
+
+    name: str
+    protection: Protection | None = None
+    cut: int | None = None
+    trained: Pipeline | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One system of an audit.
+
+    pipeline: protected, plain: the same without. system: what attackers see and compare with. owned: what recognition
+    is measured on. cut: of the bare system that it is compared with.
+    """
+
+    name: str
+    pipeline: Pipeline
+    plain: Pipeline
+    system: System
+    owned: System
+    cut: int
+    asked: Asked
+
+    @property
+    def bare(self) -> bool:
+        """Whether nothing is protected."""
+        return not self.pipeline.protections
+
+    @property
+    def stage(self) -> Stage:
+        """Where the first protection is; the picture where there is none."""
+        order = [Stage.IMAGES, Stage.FEATURES, Stage.TEMPLATES]
+        return min((p.stage for p in self.pipeline.protections), key=order.index, default=Stage.IMAGES)
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """The threats that arise: a picture that does not leave the device has no viewer."""
+        return THREATS if self.stage is Stage.IMAGES else (WIRE, DATABASE, INSIDER)
+
+    @property
+    def widened(self) -> bool:
+        """Whether the wire has another form than the bare recognizer's."""
+        return any(isinstance(p, FeatureProtection) and p.changes_channels for p in self.pipeline.protections)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether somebody holds keys that others do not."""
+        return any(hasattr(p, "seed") for p in self.pipeline.protections)
+
+    @property
+    def authorizes(self) -> bool:
+        """Whether somebody shall recognize the picture: a cloak is made against everybody."""
+        return not any(isinstance(once(p), Cloak | PersonalMask) for p in self.pipeline.protections)
+
+    @property
+    def behind_dct(self) -> bool:
+        """Whether the wire carries channels of a block DCT."""
+        return self.widened and any(getattr(p, "channels", CHANNELS + 1) <= CHANNELS for p in self.pipeline.protections)
+
+    def facts(self) -> dict[str, object]:
+        """What every row of this system says."""
+        return {
+            "study": "audit",
+            "protection": "none" if self.bare else self.asked.name,
+            "cut": self.cut,
+            "stage": self.stage.value,
+            "exposed": ", ".join(self.exposed),
+        }
+
+    def stamped(self, row: Row, **more: object) -> Row:
+        """A row with what it is of."""
+        return replace(row, settings={**row.settings, **self.facts(), **more})
+
+
+class Once(ImageProtection):
+    """An image protection that remembers its answers for each batch that it was given, as 8-bit pictures.
+
+    Several attackers look at the same pictures, and several stages pass through them. What was asked in another batch
+    is made anew, since the size of a batch may decide last digits: so a run that goes on after a stop sees what it
+    would have seen. most: pictures that are remembered.
+    """
+
+    def __init__(self, protection: ImageProtection, *, most: int = 20_000) -> None:
+        super().__init__()
+        self.protection, self.most = protection, most
+        self._known: dict[tuple[str, ...], Tensor] = {}
+
+    def rekeyed(self, seed: int) -> Once:
+        """The rekeyed protection, with a memory of its own."""
+        return Once(self.protection.rekeyed(seed), most=self.most)
+
+    def forward(self, x: Images, faces: Faces | None = None) -> Images:
+        faces = Faces(x) if faces is None else faces
+        if x.requires_grad:
+            found: Images = self.protection(x, faces)
+            return found
+        people = () if faces.identity is None else tuple(map(str, faces.identity.tolist()))
+        key = (*faces.digests(), *people)
+        if key not in self._known:
+            made: Images = self.protection(x, faces).detach()
+            if sum(map(len, self._known.values())) + len(made) > self.most:
+                return made
+            self._known[key] = made.clamp(0, 1).mul(255).round().byte()
+        answer: Images = self._known[key].to(x) / 255
+        return answer
+
+
+def once(protection: Protection) -> Protection:
+    """The protection itself, behind the memory of `Once`."""
+    return protection.protection if isinstance(protection, Once) else protection
+
+
+@dataclass
+class Stand:
+    """The recognizer and the faces that all subjects of an audit share.
+
+    recognizer: authorized. provider: faces that protections learn from; nobody's victims, and not the attackers'.
+    """
+
+    recognizer: Recognizer
+    provider: Faces | None
+    device: torch.device | str = "cpu"
+    _plain: dict[int, Pipeline] = field(default_factory=dict)
+
+    def plain(self, cut: int | None = None) -> Pipeline:
+        """The bare recognizer at a cut, one object for each cut, so that unaware attackers are fitted once."""
+        number = self.recognizer.cut if cut is None else cut
+        if number not in self._plain:
+            self._plain[number] = Pipeline(folded(self.recognizer.at_cut(number)))
+        return self._plain[number]
+
+    def bare(self, cut: int, alone: bool) -> Subject:
+        """Nothing protected at a cut. alone: whether this is the audit's only cut."""
+        plain = self.plain(cut)
+        system = System(plain, plain)
+        name = BARE if alone else f"{BARE}, cut {cut}"
+        return Subject(name, plain, plain, system, system, cut, Asked(name, cut=cut))
+
+    def subject(self, asked: Asked, victims: Pairs | Faces) -> Subject:
+        """A protected system, fitted. Raises `UsageError`, and whatever fitting may raise."""
+        plain = self.plain(asked.cut)
+        cut = plain.recognizer.cut
+        if asked.trained is not None:
+            inside = asked.trained
+            pipeline = Pipeline(inside.recognizer, *inside.protections, twin=plain.recognizer)
+            return Subject(asked.name, pipeline, plain, System(pipeline, plain), System(pipeline, pipeline), cut, asked)
+        assert asked.protection is not None
+        fitted = asked.protection.fit(self.taught(asked.protection, victims), self.recognizer.at_cut(cut))
+        made: Protection = Once(fitted.to(self.device)) if isinstance(fitted, ImageProtection) else fitted
+        pipeline = Pipeline(plain.recognizer, made)
+        # AdvFace's is a database: the stored side is adversarial and the live one clean
+        system = System(plain, pipeline) if isinstance(fitted, AdvFace) else System(pipeline, plain)
+        return Subject(asked.name, pipeline, plain, system, system, cut, asked)
+
+    def taught(self, protection: Protection, victims: Pairs | Faces) -> Faces | None:
+        """What a protection learns from: the provider's faces; its owners' photos where it is made for persons."""
+        if not isinstance(protection, Cloak | PersonalMask):
+            return self.provider
+        own = portraits(victims)
+        if own.identity is None:
+            raise UsageError(f"{protection!r} is made for persons, and nobody says who is who here; give a named set.")
+        alone = isinstance(protection, PersonalMask) and not isinstance(protection, ScatterMask)
+        if alone or self.provider is None or self.provider.identity is None:
+            return Faces(own.images, own.identity)
+        return Faces(torch.cat([own.images, self.provider.images]), torch.cat([own.identity, self.provider.identity]))
+
+
+def portraits(victims: Pairs | Faces) -> Faces:
+    """The owners' photos to learn from: of each attacked person those that are not attacked, else the attacked ones."""
+    if not isinstance(victims, Pairs) or victims.faces.identity is None:
+        return victims.faces if isinstance(victims, Pairs) else victims
+    faces, who = victims.faces, victims.faces.identity
+    assert who is not None
+    attacked = torch.zeros(len(faces), dtype=torch.bool)
+    attacked[victims.first] = True
+    people = torch.unique(who[attacked])
+    spared = torch.unique(who[~attacked])
+    rows = torch.isin(who, people) & (~attacked | ~torch.isin(who, spared))
+    return faces[rows]
+
+
+def separated(text: str) -> tuple[str, int | None]:
+    """``PMT(steps=100) @ 5`` -> the spec, and the cut that it asks for."""
+    found = AT_CUT.fullmatch(text.strip())
+    return (found[1], int(found[2])) if found else (text.strip(), None)
+
+
+def names_of(asked: Sequence[Asked]) -> Mapping[str, Asked]:
+    """Name -> what was asked. Raises `UsageError` where two have one name."""
+    made: dict[str, Asked] = {}
+    for one in asked:
+        if one.name in made or one.name.startswith(BARE):
+            raise UsageError(f"Two systems would be called {one.name!r}; leave one out, or change an option.")
+        made[one.name] = one
+    return made
