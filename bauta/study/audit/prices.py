@@ -1,0 +1,118 @@
+"""What the parts of an audit cost on this machine, measured before it is planned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from bauta.attacks import Denoiser, Knows, PlainFace, RecFace, Victim
+from bauta.errors import BautaError
+from bauta.faces import Pairs
+from bauta.study.audit.attackers import (
+    BATCH,
+    DENOISER_STEP,
+    EMBEDDED,
+    JUDGED,
+    LEAST,
+    PLAIN_STEP,
+    PROTECTED,
+    READ,
+    STANDARD,
+    UNET_STEP,
+    Cast,
+    Job,
+)
+from bauta.study.audit.subjects import Subject
+from bauta.study.judge import judge_templates
+from bauta.study.records import Row
+from bauta.types import Faces, Stage
+
+FEW = 16  # faces that are timed
+STEPS = (1, 4)  # of training: the difference is what a step takes
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Seconds for each unit; those of `PROTECTED` by system, since each protection has its own."""
+
+    units: Mapping[str, float]
+    protected: Mapping[str, float]
+
+    def of(self, system: str, job: Job) -> float:
+        """Seconds for one job, the pictures of the victims apart."""
+        return sum(self.unit(system, name) * number for name, number in job.takes.items())
+
+    def unit(self, system: str, name: str) -> float:
+        """Seconds for one unit."""
+        return self.protected.get(system, 0.0) if name == PROTECTED else self.units.get(name, 0.0)
+
+
+def measured(bare: Subject, subjects: Iterable[Subject], cast: Cast, public: Faces | None, victims: Pairs) -> Prices:
+    """Time each unit on a few faces, and each protection on fewer."""
+    faces = victims.faces[:FEW]
+    units = {
+        EMBEDDED: timed(lambda: bare.plain.at(Stage.TEMPLATES, faces)) / len(faces),
+        JUDGED: timed(lambda: judged(bare, victims)),
+    }
+    if cast.judge is not None:
+        reader, nobody = cast.judge, Victim(bare.plain, cast.judge.knowledge)
+        units[READ] = timed(lambda: reader(faces.images, nobody)) / len(faces)
+    if public is not None and len(public) >= LEAST.faces:
+        units |= steps(bare, public[: 2 * BATCH], cast.level != STANDARD)
+    attacked = victims.faces[torch.unique(victims.first)]
+    protected = {one.name: price(one, attacked) for one in subjects}
+    return Prices(units, protected)
+
+
+def judged(bare: Subject, victims: Pairs) -> None:
+    """One judgement of templates of these pairs, with its intervals."""
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(len(victims.faces), 8, generator=draw))
+    probes = rows[torch.unique(victims.first)]
+    blank = Row("prices", "prices", "attack", "nobody", "", None)
+    list(judge_templates(blank, probes, rows, victims, None))
+
+
+def steps(bare: Subject, faces: Faces, unet: bool) -> dict[str, float]:
+    """A training step of each decoder."""
+    makers: dict[str, Callable[[int], RecFace]] = {
+        PLAIN_STEP: lambda number: PlainFace(steps=number, batch_size=BATCH),
+        DENOISER_STEP: lambda number: Denoiser(steps=number, batch_size=BATCH, width=0.5).knowing(knows=Knows.NOTHING),
+    }
+    if unet:
+        makers[UNET_STEP] = lambda number: RecFace(steps=number, batch_size=BATCH, width=0.5)
+    few, more = STEPS
+    found = {}
+    for name, make in makers.items():
+
+        def trained(number: int, make: Callable[[int], RecFace] = make) -> float:
+            attack = make(number)
+            return timed(lambda: attack.fit(faces, Victim(bare.plain, attack.knowledge)))
+
+        found[name] = max(1e-5, (trained(more) - trained(few)) / (more - few))
+    return found
+
+
+def price(subject: Subject, faces: Faces) -> float:
+    """Seconds that a protection takes for a face; 0 where it cannot be said, which the audit's cells will say."""
+    some = faces[: min(FEW, len(faces))] if subject.stage is not Stage.IMAGES else faces[: min(6, len(faces))]
+
+    def protect() -> None:
+        with torch.no_grad():
+            subject.pipeline.at(subject.stage, some)
+
+    try:
+        return timed(protect) / max(1, len(some))
+    except BautaError:
+        return 0.0
+
+
+def timed(do: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    begun = time.perf_counter()
+    with torch.no_grad():
+        do()
+    return time.perf_counter() - begun
