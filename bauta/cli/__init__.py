@@ -15,6 +15,7 @@ from bauta.cli.evaluate import evaluate
 from bauta.cli.protect import protect
 from bauta.cli.protect_features import features, protect_features
 from bauta.cli.report import report
+from bauta.cli.serve import serve
 from bauta.cli.validate import validate
 from bauta.errors import BautaError
 
@@ -49,6 +50,7 @@ app.command()(demo)
 app.command()(evaluate)
 app.command()(validate)
 app.command()(report)
+app.command()(serve)
 app.command()(doctor)
 
 
