@@ -31,6 +31,8 @@ READING = (
     "makes no mistake).",
     "The worst leak is that of the strongest attack that was run. It is what an attacker gets at least: an attack that "
     "nobody ran is not in it.",
+    "On the short scale beside a verdict the dot is the worst leak, the bar its interval, and the upright line the "
+    "same where nothing is protected.",
     "In brackets are 95 % intervals, over people. Where two intervals overlap, do not call one system better.",
     "Unaware: the attacker knows nothing of the protection. Aware: he knows how it works and trains on pictures that "
     "he protects himself. He is the one to count on, since a published protection is known.",

@@ -124,8 +124,11 @@ def judged(verdict: Verdict) -> Markup:
 
 def gallery(rows: Sequence[GalleryRow], folder: Path) -> Markup:
     """One table of pictures a system: a column is a person, a line what was seen of them or made of it."""
-    systems = list(dict.fromkeys(row.system for row in rows))
-    return join(*(album(system, [row for row in rows if row.system == system], folder) for system in systems))
+    if not rows:
+        return join()
+    systems = dict.fromkeys(row.system for row in rows)
+    albums = (album(system, [row for row in rows if row.system == system], folder) for system in systems)
+    return tag("div", *albums, class_="albums")
 
 
 def album(system: str, rows: Sequence[GalleryRow], folder: Path) -> Markup:
@@ -141,10 +144,7 @@ def album(system: str, rows: Sequence[GalleryRow], folder: Path) -> Markup:
     ]
     caption = f"Pictures of {system}"
     table = tag("table", tag("caption", caption, class_="unseen"), *lines, class_="album")
-    return join(
-        tag("h3", system),
-        boxed(table, caption),
-    )
+    return tag("div", tag("h3", system), boxed(table, caption))
 
 
 def picture(row: GalleryRow, one: Picture, folder: Path) -> Markup:

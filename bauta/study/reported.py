@@ -31,7 +31,7 @@ from bauta.study.tradeoff import Net, net_utility
 from bauta.types import Images
 
 ROWS, SETTINGS, FACES = "rows.jsonl", "settings.json", "faces"
-SHOWN = 6  # people in a gallery
+SHOWN = 5  # people in a gallery
 WORDS = {PROTECTED: "protected, as a viewer sees it"}
 DEPTH = {
     "authorized": "authorized recognizer",
