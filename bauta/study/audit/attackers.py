@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bauta.attacks import (
     FILTERS,
@@ -100,6 +101,14 @@ class Cast:
     public: int
     probes: int
     own: Sequence[Attack] = ()
+    made: dict[tuple[object, ...], Attack] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, make: Callable[..., Attack], *what: Any, **options: Any) -> Attack:
+        """An attack that holds a network, made once however often a plan is considered."""
+        key = (make, *what, *sorted(options.items()))
+        if key not in self.made:
+            self.made[key] = make(*what, **options)
+        return self.made[key]
 
     @property
     def teacher(self) -> Recognizer | None:
@@ -156,7 +165,7 @@ def on_pictures(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stro
             order = 6 + place if name in USUAL else 14
             yield Job(Purify(reader, name), False, None, order, {JUDGED: 1, READ: n})
     if not subject.authorizes:
-        own = ForeignRecognizer(subject.plain.recognizer)
+        own = cast.once(ForeignRecognizer, subject.plain.recognizer)
         yield Job(own, False, None, 2, {JUDGED: 1, READ: 2 * n})
     yield Job(ClientHolder(), False, min(500, unaware.faces), 2, {JUDGED: 1, EMBEDDED: 2 * n + min(500, unaware.faces)})
     if not enough(cast):
@@ -170,7 +179,7 @@ def on_pictures(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stro
         {JUDGED: 1.5, DENOISER_STEP: knobs.steps / 2, PROTECTED: knobs.faces * is_aware, EMBEDDED: 2 * n},
     )
     if cast.teacher is not None and is_aware:
-        student = Linkage(cast.teacher, epochs=knobs.epochs).knowing(sees=Stage.IMAGES, knows=knows)
+        student = cast.once(Linkage, cast.teacher, epochs=knobs.epochs).knowing(sees=Stage.IMAGES, knows=knows)
         yield linked(student, is_aware, knobs, n, 4)
     if strong and is_aware and subject.keyed:
         stolen = Denoiser(steps=max(1, knobs.steps // 2), batch_size=BATCH, width=0.5).knowing(knows=Knows.KEYS)
@@ -205,7 +214,8 @@ def on_vectors(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stron
     given, is_aware, knows = chosen(subject, unaware, aware)
     if cast.teacher is not None:
         few = Knobs(min(given.faces, MOST_AWARE.faces), given.steps, given.epochs)
-        yield linked(Linkage(cast.teacher, epochs=given.epochs).knowing(knows=knows), is_aware, few, n, 4)
+        student = cast.once(Linkage, cast.teacher, epochs=given.epochs).knowing(knows=knows)
+        yield linked(student, is_aware, few, n, 4)
     if subject.behind_dct:
         solved = {JUDGED: 1.5, EMBEDDED: 60.0 * n}
         yield Job(LinearInversion(), True, min(256, max(aware.faces, 1)), 3, solved)
@@ -218,13 +228,16 @@ def attributes(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> It
     cost = {JUDGED: 0.7, EMBEDDED: given.faces + 2.0 * n, PROTECTED: float(given.faces * is_aware)}
     for name in cast.attributes if cast.level != STANDARD else cast.attributes[:1]:
         if name in cast.estimators:
-            yield Job(ForeignEstimator(name, cast.estimators[name]), False, None, 5, {JUDGED: 0.7, READ: 2.0 * n})
+            yield Job(
+                cast.once(ForeignEstimator, name, cast.estimators[name]), False, None, 5, {JUDGED: 0.7, READ: 2.0 * n}
+            )
         if not enough(cast):
             continue
         made: list[tuple[Attack, int]] = [(MLPProbe(name, epochs=10).knowing(knows=knows), 7)]
         if cast.teacher is not None:
             depth = min(12, len(cast.teacher.layers))
-            made.append((TransferProbe(name, cast.teacher, cut=depth, epochs=10).knowing(knows=knows), 8))
+            probe = cast.once(TransferProbe, name, cast.teacher, cut=depth, epochs=10)
+            made.append((probe.knowing(knows=knows), 8))
         if cast.level == ALL:
             made.append((LogisticProbe(name).knowing(knows=knows), 15))
             made.append((CNNProbe(name, epochs=5).knowing(knows=knows), 16))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
+import torch
+
 from bauta.errors import BadFile
+from bauta.faces import Pairs
 from bauta.study.audit.attackers import (
     EMBEDDED,
     JUDGED,
@@ -28,20 +32,23 @@ from bauta.study.run import cell_of
 
 CAUTION = 0.75  # of the time that is left when the plan is made: what is measured on a few faces is measured roughly
 REPORT = 0.06  # of the budget, for curves, pictures, tables and the report
+SYSTEMS = 0.5  # of the time, at most, for the victims' pictures of all systems
 UNAWARE = "unaware"
+PAIRS = (400, 200, 100, 60, 40, 20)
+"""How many pairs are compared, by the time that there is."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What an audit will do.
 
-    pairs: of the protocol. probes: pictures that are attacked. unaware: what attackers get who have the bare device;
-    aware: system -> what those get who know it. dropped: cell -> why it will not be run. seconds: cell -> how long it
-    should take; "NAME / system" is the victims' pictures.
+    pairs: system -> how many of the protocol; probes: how many pictures of these are attacked. unaware: what attackers
+    get who have the bare device; aware: system -> what those get who know it. dropped: cell -> why it will not be run.
+    seconds: cell -> how long it should take; "NAME / system" is the victims' pictures.
     """
 
-    pairs: int
-    probes: int
+    pairs: Mapping[str, int]
+    probes: Mapping[str, int]
     unaware: Knobs
     aware: Mapping[str, Knobs]
     dropped: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +57,10 @@ class Plan:
     def of(self, system: str) -> Knobs:
         """What attackers get who know a system."""
         return self.aware.get(system, self.unaware)
+
+    def jobs(self, one: Subject, cast: Cast) -> list[Job]:
+        """Everything that is planned for a system, what is dropped among it."""
+        return jobs(one, replace(cast, probes=self.probes[one.name]), self.unaware, self.of(one.name))
 
     def written(self) -> dict[str, Any]:
         """As settings.json has it."""
@@ -60,8 +71,8 @@ class Plan:
         """A plan that was written down. Raises `BadFile`."""
         try:
             return Plan(
-                int(said["pairs"]),
-                int(said["probes"]),
+                {str(name): int(number) for name, number in said["pairs"].items()},
+                {str(name): int(number) for name, number in said["probes"].items()},
                 Knobs(**said["unaware"]),
                 {str(name): Knobs(**knobs) for name, knobs in said["aware"].items()},
                 dict(said["dropped"]),
@@ -80,47 +91,58 @@ def between(most: Knobs, share: float, public: int) -> Knobs:
     return Knobs(min(public, at(LEAST.faces, most.faces)), at(LEAST.steps, most.steps), at(LEAST.epochs, most.epochs))
 
 
-def planned(subjects: Sequence[Subject], cast: Cast, prices: Prices, pairs: int, probes: int, left: float) -> Plan:
+def planned(subjects: Sequence[Subject], cast: Cast, prices: Prices, victims: Pairs, left: float) -> Plan:
     """Divide the seconds that are left among unaware attackers, and the aware ones of each system.
 
-    Where even the least that says anything takes too long, what counts least is dropped, cell by cell, and said.
+    victims: as many pairs as there is time for at most; a system whose pictures take long gets fewer. Where even the
+    least that says anything takes too long, what counts least is dropped, cell by cell, and said.
     """
-    faces = {one.name: system_price(one, cast, prices, probes) for one in subjects}
-    time = CAUTION * left - sum(faces.values())
+    pairs = {one.name: fewer(one, prices, victims, SYSTEMS * left / len(subjects)) for one in subjects}
+    probes = {name: attacked(victims, number) for name, number in pairs.items()}
+    faces = {one.name: system_price(one, prices, probes[one.name]) for one in subjects}
+    time = max(0.0, CAUTION * left - sum(faces.values()))
+    start = Plan(pairs, probes, LEAST, {})
 
     def cost_unaware(share: float) -> float:
-        knobs = between(MOST, share, cast.public)
-        return sum(unaware_price(subjects, cast, prices, knobs))
+        return sum(unaware_prices(subjects, cast, prices, replace(start, unaware=between(MOST, share, cast.public))))
 
     def cost_aware(one: Subject, share: float) -> float:
-        knobs = between(MOST_AWARE, share, cast.public)
-        return sum(prices.of(one.name, job) for job in jobs(one, cast, LEAST, knobs) if job.aware)
+        plan = replace(start, aware={one.name: between(MOST_AWARE, share, cast.public)})
+        return sum(prices.of(one.name, job) for job in plan.jobs(one, cast) if job.aware)
 
     known = [one for one in subjects if not one.bare]
-    groups = [cost_unaware, *(lambda share, one=one: cost_aware(one, share) for one in known)]
-    shares = shared(max(0.0, time), groups)
+    shares = shared(time, [cost_unaware, *(partial(cost_aware, one) for one in known)])
     unaware = between(MOST, shares[0], cast.public)
     aware = {one.name: between(MOST_AWARE, share, cast.public) for one, share in zip(known, shares[1:], strict=True)}
-    seconds, dropped = cells(subjects, cast, prices, Plan(pairs, probes, unaware, aware), max(0.0, time))
-    return Plan(pairs, probes, unaware, aware, dropped, seconds | {f"{n} / system": s for n, s in faces.items()})
+    plan = Plan(pairs, probes, unaware, aware)
+    seconds, dropped = cells(subjects, cast, prices, plan, time)
+    return replace(plan, dropped=dropped, seconds=seconds | {f"{n} / system": s for n, s in faces.items()})
 
 
-def system_price(one: Subject, cast: Cast, prices: Prices, probes: int) -> float:
+def fewer(one: Subject, prices: Prices, victims: Pairs, most: float) -> int:
+    """As many pairs as there are, or the first of `PAIRS` whose pictures take at most so many seconds."""
+    for number in (len(victims), *(n for n in PAIRS if n < len(victims))):
+        if number >= 2 * victims.folds and system_price(one, prices, attacked(victims, number)) <= most:
+            return number
+    return min(len(victims), max(2 * victims.folds, PAIRS[-1]))
+
+
+def attacked(victims: Pairs, pairs: int) -> int:
+    """How many distinct first pictures so many pairs have."""
+    return len(torch.unique(victims.first if pairs >= len(victims) else victims.take(pairs).first))
+
+
+def system_price(one: Subject, prices: Prices, probes: int) -> float:
     """The victims' pictures through a system: protected once, and looked at by several parts."""
     looks = 3 if one.bare else 5
     views = looks * probes * 4 * prices.unit(one.name, EMBEDDED)
     return views + probes * prices.unit(one.name, PROTECTED) + 1.5 * prices.unit(one.name, JUDGED)
 
 
-def unaware_price(subjects: Sequence[Subject], cast: Cast, prices: Prices, knobs: Knobs) -> list[float]:
+def unaware_prices(subjects: Sequence[Subject], cast: Cast, prices: Prices, plan: Plan) -> list[float]:
     """Each unaware job; what was trained on the bare device is not trained again behind a protection."""
     trained: set[str] = set()
-    found = []
-    for one in subjects:
-        for job in jobs(one, cast, knobs, LEAST):
-            if not job.aware:
-                found.append(price(one, job, prices, trained))
-    return found
+    return [price(one, job, prices, trained) for one in subjects for job in plan.jobs(one, cast) if not job.aware]
 
 
 def price(one: Subject, job: Job, prices: Prices, trained: set[str]) -> float:
@@ -140,7 +162,7 @@ def cells(
     trained: set[str] = set()
     found: list[tuple[int, int, str, float]] = []
     for place, one in enumerate(subjects):
-        for job in jobs(one, cast, plan.unaware, plan.of(one.name)):
+        for job in plan.jobs(one, cast):
             found.append((job.order, place, cell_of(one.name, job.attack), price(one, job, prices, trained)))
     total, seconds, dropped = sum(entry[3] for entry in found), {}, {}
     for order, _, cell, cost in sorted(found, reverse=True):
@@ -152,39 +174,35 @@ def cells(
     return seconds, dropped
 
 
-def cuts(plan: Plan, pairs: int | None, available: int, subjects: Sequence[Subject], cast: Cast) -> list[str]:
-    """What the budget made smaller, in sentences. pairs: as many as were asked for, None where nobody said.
-    available: the protocol's."""
+def cuts(plan: Plan, pairs: int, asked: bool, subjects: Sequence[Subject], cast: Cast) -> list[str]:
+    """What the budget made smaller, in sentences. pairs: the most there would be. asked: whether somebody asked for so
+    many, so that they are no cut."""
     said = []
-    if pairs is None and plan.pairs < min(available, PAIRS[0]):
-        said.append(f"{plan.pairs} pairs are compared instead of {min(available, PAIRS[0])}: intervals are wider.")
-    public = cast.public
+    most = max(plan.pairs.values())
+    if not asked and most < pairs:
+        said.append(f"{most} pairs are compared instead of {pairs}: intervals are wider.")
+    for name, number in plan.pairs.items():
+        if number < most:
+            said.append(f"{name} is measured on {number} pairs instead of {most}, since its pictures take long.")
     who = {UNAWARE: (plan.unaware, MOST)} | {name: (knobs, MOST_AWARE) for name, knobs in plan.aware.items()}
-    for name, (knobs, most) in who.items():
-        full = between(most, 1.0, public)
-        if name == UNAWARE:
-            first = f"Unaware attackers train on {knobs.faces} public faces instead of {full.faces}"
-        else:
-            first = f"Aware attackers on {name} protect {knobs.faces} faces themselves instead of {full.faces}"
-        rest = []
+    for name, (knobs, limit) in who.items():
+        full = between(limit, 1.0, cast.public)
+        parts = []
+        if knobs.faces < full.faces:
+            has = "train on" if name == UNAWARE else "protect"
+            parts.append(f"{has} {knobs.faces} public faces instead of {full.faces}")
         if knobs.steps < full.steps:
-            rest.append(f"decoders train for {knobs.steps} steps instead of {full.steps}")
+            parts.append(f"train decoders for {knobs.steps} steps instead of {full.steps}")
         if knobs.epochs < full.epochs:
-            rest.append(f"students for {knobs.epochs} epochs instead of {full.epochs}")
-        parts = ([first] if knobs.faces < full.faces else []) + rest
+            parts.append(f"train students for {knobs.epochs} epochs instead of {full.epochs}")
         if parts:
-            start = "" if knobs.faces < full.faces else f"{name[0].upper()}{name[1:]}: "
-            said.append(f"{start}{', '.join(parts)}.")
+            start = "Unaware attackers" if name == UNAWARE else f"Aware attackers on {name}"
+            said.append(f"{start} {', '.join(parts)}.")
     if plan.dropped:
         said.append(f"{len(plan.dropped)} cells are not run for want of time; they are listed.")
-    few = [one for one in subjects if any(job.few for job in jobs(one, cast, plan.unaware, plan.of(one.name)))]
-    if few and plan.pairs > OPTIMIZED:
+    if most > OPTIMIZED and any(job.few for one in subjects for job in plan.jobs(one, cast)):
         said.append(f"Attackers who optimize every face are run on {OPTIMIZED} pairs.")
     return said
-
-
-PAIRS = (400, 200, 100, 60, 40, 20)
-"""How many pairs are compared, by the time that there is."""
 
 
 def first_pairs(budget: float) -> int:

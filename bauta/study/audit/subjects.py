@@ -172,21 +172,39 @@ class Stand:
         name = BARE if alone else f"{BARE}, cut {cut}"
         return Subject(name, plain, plain, system, system, cut, Asked(name, cut=cut))
 
+    def outline(self, asked: Asked) -> Subject:
+        """A system whose protection is not fitted: what it is, before anything is learned."""
+        if asked.trained is not None:
+            return self._trained(asked, asked.trained)
+        assert asked.protection is not None
+        return self._behind(asked, asked.protection)
+
     def subject(self, asked: Asked, victims: Pairs | Faces) -> Subject:
         """A protected system, fitted. Raises `UsageError`, and whatever fitting may raise."""
+        if asked.protection is None:
+            return self.outline(asked)
+        network = self.recognizer.at_cut(self.plain(asked.cut).recognizer.cut)
+        fitted = asked.protection.fit(self.taught(asked.protection, victims), network)
+        return self._behind(asked, fitted.to(self.device))
+
+    def _trained(self, asked: Asked, inside: Pipeline) -> Subject:
         plain = self.plain(asked.cut)
-        cut = plain.recognizer.cut
-        if asked.trained is not None:
-            inside = asked.trained
-            pipeline = Pipeline(inside.recognizer, *inside.protections, twin=plain.recognizer)
-            return Subject(asked.name, pipeline, plain, System(pipeline, plain), System(pipeline, pipeline), cut, asked)
-        assert asked.protection is not None
-        fitted = asked.protection.fit(self.taught(asked.protection, victims), self.recognizer.at_cut(cut))
-        made: Protection = Once(fitted.to(self.device)) if isinstance(fitted, ImageProtection) else fitted
+        pipeline = Pipeline(inside.recognizer, *inside.protections, twin=plain.recognizer)
+        both, cut = System(pipeline, pipeline), plain.recognizer.cut
+        return Subject(asked.name, pipeline, plain, System(pipeline, plain), both, cut, asked)
+
+    def _behind(self, asked: Asked, protection: Protection) -> Subject:
+        plain = self.plain(asked.cut)
+        if isinstance(protection, FeatureProtection) and protection.changes_channels:
+            raise UsageError(
+                f"{asked.name} needs a server that was trained behind it: give the folder of `bauta train` as a "
+                "protection."
+            )
+        made = Once(protection) if isinstance(protection, ImageProtection) else protection
         pipeline = Pipeline(plain.recognizer, made)
         # AdvFace's is a database: the stored side is adversarial and the live one clean
-        system = System(plain, pipeline) if isinstance(fitted, AdvFace) else System(pipeline, plain)
-        return Subject(asked.name, pipeline, plain, system, system, cut, asked)
+        system = System(plain, pipeline) if isinstance(protection, AdvFace) else System(pipeline, plain)
+        return Subject(asked.name, pipeline, plain, system, system, plain.recognizer.cut, asked)
 
     def taught(self, protection: Protection, victims: Pairs | Faces) -> Faces | None:
         """What a protection learns from: the provider's faces; its owners' photos where it is made for persons."""

@@ -1,0 +1,186 @@
+"""An audit cell by cell: what is planned is run while there is time, and what was measured before is not run again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import overload
+
+from torch import Tensor
+
+from bauta.attacks.base import Attack
+from bauta.errors import BautaError
+from bauta.faces import Pairs
+from bauta.study.audit import scores
+from bauta.study.audit.attackers import OPTIMIZED, Cast, Job
+from bauta.study.audit.budget import Clock
+from bauta.study.audit.plan import Plan
+from bauta.study.audit.subjects import Stand, Subject
+from bauta.study.audit.threats import VIEWER
+from bauta.study.found import VIEWER as LOOKS
+from bauta.study.records import Row, complete
+from bauta.study.run import Fits, cell_of, run
+from bauta.types import Faces
+
+Told = Callable[[str, int, int, float], None]
+
+
+@dataclass
+class Auditing:
+    """Runs a plan.
+
+    outlines: the systems, with protections that are not fitted; `stand` fits them when their turn comes. public: the
+    attackers' faces. done: cells that were measured before. show: keeps pictures. told: hears, before a cell, its name,
+    how many cells are behind it and how many there are, and the seconds that are left by the plan. fitted: systems
+    that were fitted already.
+    """
+
+    outlines: Sequence[Subject]
+    stand: Stand
+    cast: Cast
+    public: Faces | None
+    victims: Pairs
+    plan: Plan
+    seed: int
+    clock: Clock
+    folder: Path
+    done: frozenset[str] = frozenset()
+    show: Callable[[str, Tensor, Faces], None] | None = None
+    told: Told | None = None
+    fitted: dict[str, Subject] = field(default_factory=dict)
+    fits: Fits = field(default_factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        """Everything that is not measured yet, system by system, the bare one first."""
+        for outline in self.outlines:
+            if self.missing(outline) or not scores.file(self.folder, outline.name).exists():
+                yield from self.system(outline)
+
+    def cells(self, outline: Subject) -> list[str]:
+        """All cells of a system that are to be run."""
+        planned = [cell_of(outline.name, job.attack) for job in self.plan.jobs(outline, self.cast)]
+        return [own(outline.name), *(cell for cell in planned if cell not in self.plan.dropped)]
+
+    def missing(self, outline: Subject) -> list[str]:
+        """Those that were not measured yet."""
+        return [cell for cell in self.cells(outline) if cell not in self.done]
+
+    def absent(self, measured: frozenset[str]) -> list[tuple[str, str]]:
+        """Every cell that belongs to the audit and has no rows, and why."""
+        found = []
+        for outline in self.outlines:
+            for job in self.plan.jobs(outline, self.cast):
+                cell = cell_of(outline.name, job.attack)
+                if cell not in measured:
+                    found.append((cell, self.plan.dropped.get(cell, "the time was over; run it again to go on")))
+        return found
+
+    def system(self, outline: Subject) -> Iterator[Row]:
+        """One system: what its owner makes of it, then its attackers, those that count most first."""
+        victims = self.victims_of(outline)
+        blank = Row(own(outline.name), outline.name, "utility", "the authorized recognizer", "failed", None)
+        try:
+            subject = self.subject(outline, victims)
+            for row in self.measured(subject, subject.owned, [], None, victims):
+                yield subject.stamped(row, **({"threat": VIEWER} if row.attack == LOOKS else {}))
+        except BautaError as error:
+            failure = replace(blank, note=str(error), seed=self.seed, private_when="")
+            yield from complete([outline.stamped(failure)])
+            return
+        for part in parts(self.plan.jobs(subject, self.cast)):
+            turn = Turn(self, subject.name, part)
+            few = (
+                victims.take(max(OPTIMIZED, 2 * victims.folds)) if part[0].few and len(victims) > OPTIMIZED else victims
+            )
+            number = max((job.faces or 0 for job in part), default=0)
+            public = None if self.public is None or not number else self.public[:number]
+            threats = {cell_of(subject.name, job.attack): job.threat for job in part}
+            for row in self.measured(subject, subject.system, turn, public, few):
+                yield subject.stamped(row, threat=threats.get(row.cell, ""))
+        if not scores.file(self.folder, subject.name).exists():
+            reader = self.cast.readers[0] if self.cast.readers else None
+            scores.keep(self.folder, scores.measured(subject, victims, reader))
+
+    def measured(
+        self, subject: Subject, system: object, attacks: Sequence[Attack], public: Faces | None, victims: Pairs
+    ) -> Iterator[Row]:
+        """Some attacks on one system, or what its owner makes of it."""
+        skip = self.done if not attacks else self.done | {own(subject.name)}
+        return run(
+            {subject.name: subject.owned if system is subject.owned else subject.system},
+            attacks,
+            public,
+            victims,
+            self.seed,
+            skip=skip,
+            judge=self.cast.judge,
+            fits=self.fits,
+            show=self.show,
+        )
+
+    def victims_of(self, outline: Subject) -> Pairs:
+        """As many pairs as the plan gives a system."""
+        number = self.plan.pairs[outline.name]
+        return self.victims if number >= len(self.victims) else self.victims.take(number)
+
+    def subject(self, outline: Subject, victims: Pairs) -> Subject:
+        """A system with its protection fitted."""
+        if outline.bare:
+            return outline
+        if outline.name not in self.fitted:
+            self.fitted[outline.name] = self.stand.subject(outline.asked, victims)
+        return self.fitted[outline.name]
+
+    def begin(self, cell: str) -> None:
+        """Say that a cell begins."""
+        if self.told is not None:
+            cells = [cell for outline in self.outlines for cell in self.cells(outline)]
+            behind = cells.index(cell) if cell in cells else 0
+            ahead = sum(self.plan.seconds.get(name, 0.0) for name in cells[behind:] if name not in self.done)
+            self.told(cell, behind, len(cells), ahead * max(1.0, self.clock.drag))
+
+
+class Turn(Sequence[Attack]):
+    """The attacks of one part, each as it is reached, without those that are done and those for which time is short."""
+
+    def __init__(self, audit: Auditing, system: str, part: Sequence[Job]) -> None:
+        self.audit, self.system, self.part = audit, system, part
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    @overload
+    def __getitem__(self, index: int) -> Attack: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Attack]: ...
+    def __getitem__(self, index: int | slice) -> Attack | Sequence[Attack]:
+        return self.part[index].attack if isinstance(index, int) else [job.attack for job in self.part[index]]
+
+    def __iter__(self) -> Iterator[Attack]:
+        plan, clock = self.audit.plan, self.audit.clock
+        for job in self.part:
+            cell = cell_of(self.system, job.attack)
+            planned = plan.seconds.get(cell, 0.0)
+            if cell in self.audit.done or cell in plan.dropped or not clock.fits(planned):
+                continue
+            self.audit.begin(cell)
+            begun = time.monotonic()
+            yield job.attack
+            clock.took(planned, time.monotonic() - begun)
+
+
+def parts(planned: Sequence[Job]) -> list[list[Job]]:
+    """Jobs with the same public faces and pairs together, so that what they see is computed once; the part with the job
+    that counts most first. Who needs no faces joins those who need fewest."""
+    fewest = min((job.faces for job in planned if job.faces is not None and not job.few), default=None)
+    made: dict[tuple[int | None, bool], list[Job]] = {}
+    for job in planned:
+        made.setdefault((fewest if job.faces is None else job.faces, job.few), []).append(job)
+    return sorted(made.values(), key=lambda part: min(job.order for job in part))
+
+
+def own(system: str) -> str:
+    """The cell of what the owner makes of a system."""
+    return f"{system} / utility"
