@@ -56,6 +56,10 @@ class Plane:
     x: Scale
     y: Scale
 
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies within both scales."""
+        return self.x.low <= x <= self.x.high and self.y.low <= y <= self.y.high
+
     def frame(self, xlabel: str, ylabel: str) -> Markup:
         """Grid, tick labels and what the axes are."""
         left, right, top, bottom = self.x.start, self.x.end, self.y.end, self.y.start

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from bauta.metrics.base import Interval
     from bauta.study.audit.document import Curve, Histogram, Line, Point
 
-CROWDED = 0.5  # of the scale: what needs less of it is drawn closer as well
+NEAR = 0.06  # of the whole scale: nearer points cover each other
+CROWDED = 0.5  # of the whole scale: what crowds on more of it is not drawn closer
+FAR = 18.0  # pixels: a number further away gets a line to its point
 MARKED = 8  # signs on one line at most
 CAP = 3.0
 UNIT = (0.0, 1.0)
@@ -27,46 +29,59 @@ GAUGE = (140.0, 18.0)
 def frontier(name: str, points: Sequence[Point], *, closer: bool = False) -> Markup:
     """Utility against the worst leak: every system a point with its two intervals, numbered as they come.
 
-    closer: drawn on the range of the points and not on the whole scale, which then does without the numbers.
+    closer: drawn on the range of the points that crowd (see `crowd`), which are then numbered here and not on the
+    whole scale.
     """
-    ends = [(end(point.leak), end(point.utility)) for point in points]
-    over = [padded([x for pair in axis for x in pair]) if closer else UNIT for axis in zip(*ends, strict=True)]
-    drawn = plane(over[0], over[1])
-    even = [max(over[0][0], over[1][0]), min(over[0][1], over[1][1])]
-    parts = [drawn.frame("worst leak (0 is chance, 1 everything)", "utility")]
-    if even[0] < even[1]:
-        ray = [(drawn.x(at), drawn.y(at)) for at in even]
-        parts.append(tag("path", class_="even", d=path(ray)))
-        if not closer:
-            words = "as much leak as use"
-            place = f"translate({drawn.x(0.2):g} {drawn.y(0.2) - 5:g}) rotate({slope(ray):g})"
-            parts.append(tag("text", words, class_="aside", transform=place))
-    parts += [better(drawn), *(bars(drawn, point, number) for number, point in enumerate(points))]
-    places = [(drawn.x(point.leak.value), drawn.y(point.utility.value)) for point in points]
-    parts += [sign(point, number, *at) for number, (point, at) in enumerate(zip(points, places, strict=True))]
+    values = [(point.leak.value, point.utility.value) for point in points]
+    dense = crowd(values)
+    across, along = (padded([values[n][axis] for n in dense], 0.3) if closer else UNIT for axis in (0, 1))
+    drawn = plane(across, along)
+    seen = [n for n, at in enumerate(values) if drawn.holds(*at)]
+    named = seen if closer or not dense else [n for n in seen if n not in dense]
+    parts = [drawn.frame("worst leak (0 is chance, 1 everything)", "utility"), *even(drawn), better(drawn)]
+    parts += [bars(drawn, points[n], n) for n in seen]
+    parts += [sign(points[n], n, drawn.x(values[n][0]), drawn.y(values[n][1])) for n in seen]
+    places = {n: (drawn.x(values[n][0]), drawn.y(values[n][1])) for n in seen}
     box = (drawn.x.start, drawn.y.end, drawn.x.end, drawn.y.start)
-    if crowded(points) and not closer:
-        places = []  # the numbers stand in the closer look
-    for number, (at, where) in enumerate(zip(places, placed(places, box), strict=True), start=1):
-        if math.dist(at, where) > 3.5 * RADIUS:
+    free = placed([places[n] for n in named], list(places.values()), box)
+    for number, where in zip(named, free, strict=True):
+        at = places[number]
+        if math.dist(at, where) > FAR:
             parts.append(tag("line", class_="leader", x1=at[0], y1=at[1], x2=where[0], y2=where[1]))
-        parts.append(tag("text", str(number), class_="number", x=where[0], y=where[1] + 4, text_anchor="middle"))
-    words = (
-        "Each point is one system. Further left, an attacker gets less; further up, the system is of more use. "
-        + " ".join(
-            f"{number}, {point.system}: utility {point.utility.value:.2f}, worst leak {point.leak.value:.2f}."
-            for number, point in enumerate(points, start=1)
+        label = tag("text", str(number + 1), class_="number", x=where[0], y=where[1] + 4, text_anchor="middle")
+        parts.append(label)
+    words = [
+        f"{n + 1}, {points[n].system}: utility {points[n].utility.value:.2f}, worst leak {points[n].leak.value:.2f}."
+        for n in seen
+    ]
+    told = "Each point is one system. Further left, an attacker gets less; further up, the system is of more use."
+    return drawing(name, "Utility against the worst leak", " ".join([told, *words]), *parts)
+
+
+def crowd(values: Sequence[tuple[float, float]]) -> list[int]:
+    """Which points lie so near to another that their signs would cover each other; none where that is all over."""
+    found = [
+        n
+        for n, one in enumerate(values)
+        if any(
+            max(abs(a - b) for a, b in zip(one, other, strict=True)) < NEAR for other in [*values[:n], *values[n + 1 :]]
         )
-    )
-    return drawing(name, "Utility against the worst leak", words, *parts)
+    ]
+    spans = [max(axis) - min(axis) for axis in zip(*(values[n] for n in found), strict=True)]
+    return found if spans and max(spans) < CROWDED else []
 
 
-def crowded(points: Sequence[Point]) -> bool:
-    """Whether the points need a closer look: they leave half of both scales empty."""
-    if len(points) < 2:
-        return False
-    ends = [[x for point in points for x in end(getattr(point, axis))] for axis in ("leak", "utility")]
-    return all(max(axis) - min(axis) < CROWDED for axis in ends)
+def even(drawn: Plane) -> list[Markup]:
+    """The line on which an attacker gets as much as the system is of use."""
+    first, last = max(drawn.x.low, drawn.y.low), min(drawn.x.high, drawn.y.high)
+    if first >= last:
+        return []
+    ray = [(drawn.x(at), drawn.y(at)) for at in (first, last)]
+    parts = [tag("path", class_="even", d=path(ray))]
+    if (first, last) == UNIT:
+        place = f"translate({drawn.x(0.2):g} {drawn.y(0.2) - 5:g}) rotate({slope(ray):.1f})"
+        parts.append(tag("text", "as much leak as use", class_="aside", transform=place))
+    return parts
 
 
 def end(found: Interval) -> tuple[float, float]:
@@ -88,13 +103,17 @@ def better(drawn: Plane) -> Markup:
 
 
 def bars(drawn: Plane, point: Point, number: int) -> Markup:
-    """The two intervals of a point, with caps."""
+    """The two intervals of a point, with caps where they end and none where the plane does."""
     x, y = drawn.x(point.leak.value), drawn.y(point.utility.value)
     (left, right), (low, high) = [drawn.x(v) for v in end(point.leak)], [drawn.y(v) for v in end(point.utility)]
-    c = CAP
-    across = f"M{left:.2f} {y:.2f}H{right:.2f}M{left:.2f} {y - c:.2f}v{2 * c:g}M{right:.2f} {y - c:.2f}v{2 * c:g}"
-    along = f"M{x:.2f} {low:.2f}V{high:.2f}M{x - c:.2f} {low:.2f}h{2 * c:g}M{x - c:.2f} {high:.2f}h{2 * c:g}"
-    return tag("path", class_=f"bar {'bare' if point.bare else color(number)}", d=across + along)
+    drawn_as = f"M{left:.2f} {y:.2f}H{right:.2f}M{x:.2f} {low:.2f}V{high:.2f}"
+    for value, at in zip(end(point.leak), (left, right), strict=True):
+        if drawn.holds(value, point.utility.value):
+            drawn_as += f"M{at:.2f} {y - CAP:.2f}v{2 * CAP:g}"
+    for value, at in zip(end(point.utility), (low, high), strict=True):
+        if drawn.holds(point.leak.value, value):
+            drawn_as += f"M{x - CAP:.2f} {at:.2f}h{2 * CAP:g}"
+    return tag("path", class_=f"bar {'bare' if point.bare else color(number)}", d=drawn_as)
 
 
 def sign(point: Point, number: int, x: float, y: float) -> Markup:

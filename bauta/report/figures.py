@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bauta.report.charts import crowded, curves, frontier, histogram, swatch
+from bauta.report.charts import crowd, curves, frontier, histogram, swatch
 from bauta.report.markup import Markup, join, tag
 from bauta.report.table import Row, shown
 from bauta.report.tabular import tabular
@@ -20,11 +20,11 @@ SAME = "The same numbers as a table"
 def frontier_figure(points: Sequence[Point]) -> Markup:
     """The frontier, closer as well where the points are crowded, and who is who."""
     charts = [frontier("frontier", points)]
-    if crowded(points):
+    if crowd([(point.leak.value, point.utility.value) for point in points]):
         charts.append(
             tag(
                 "div",
-                tag("p", "The same points, closer:", class_="note"),
+                tag("p", "Those that crowd, closer:", class_="note"),
                 frontier("frontier-closer", points, closer=True),
             )
         )

@@ -7,25 +7,21 @@ from collections.abc import Iterator, Sequence
 
 Place = tuple[float, float]
 
-NEAR = (15.0, 21.0, 28.0, 36.0, 46.0)  # pixels from its point
+NEAR = (15.0, 21.0, 28.0, 36.0, 46.0, 58.0, 72.0, 88.0)  # pixels from its point
 ANGLES = (-45, 45, -135, 135, 0, 180, -90, 90, -22, 22, -157, 157, -67, 67, -112, 112)  # degrees, clockwise
 HALF = (8.0, 7.0)  # of the box around a number
 ROOM = 6.0  # about the middle of a point
 
 
-def placed(points: Sequence[Place], box: tuple[float, float, float, float]) -> list[Place]:
-    """The middle of each point's label, within `box` (left, top, right, bottom): the nearest place that is free.
+def placed(named: Sequence[Place], points: Sequence[Place], box: tuple[float, float, float, float]) -> list[Place]:
+    """The middle of each label of `named`, within `box` (left, top, right, bottom): the nearest place that is free.
 
-    Where none is, the furthest one that was tried.
+    points: what no label may cover. Where no place is free, the furthest one that was tried.
     """
     found: list[Place] = []
-    for point in points:
-        tried = [at for at in around(point) if inside(at, box)] or [point]
-        free = (
-            at
-            for at in tried
-            if not any(covers(at, point) for point in points) and not any(meets(at, o) for o in found)
-        )
+    for own in named:
+        tried = [at for at in around(own) if inside(at, box)] or [own]
+        free = (at for at in tried if not any(covers(at, p) for p in points) and not any(meets(at, o) for o in found))
         found.append(next(free, tried[-1]))
     return found
 
