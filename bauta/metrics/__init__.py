@@ -17,6 +17,7 @@ from bauta.metrics.diversity import (
     q_statistic,
 )
 from bauta.metrics.image import COSINE, PSNR, SSIM
+from bauta.metrics.kernel_distance import kernel_distance
 from bauta.metrics.lpips import lpips
 from bauta.metrics.perceptual import perceptual
 from bauta.metrics.privacy_score import PrivacyScores, privacy_scores
@@ -66,6 +67,7 @@ __all__ = [
     "focal_diversity",
     "fold_threshold",
     "generalized_diversity",
+    "kernel_distance",
     "kohavi_wolpert",
     "lpips",
     "perceptual",

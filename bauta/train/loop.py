@@ -20,7 +20,7 @@ from bauta.train.batches import Batch, read, redrawn, step_seed, steps_in
 from bauta.train.checkpoints import Position, Row
 from bauta.train.examples import Examples
 from bauta.train.logs import write_curve, write_tensorboard
-from bauta.train.objective import Objective
+from bauta.train.objective import Minimized
 from bauta.train.presets import Recipe
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def epoch(
 
 def fit(
     fabric: Fabric,
-    objective: Objective,
+    objective: Minimized,
     examples: Examples,
     recipe: Recipe,
     *,
@@ -95,7 +95,7 @@ def fit(
     workers: threads that read ahead. told: the epoch, its steps that are done, and of how many, the means so far.
     """
     processes, process = fabric.world_size, fabric.global_rank
-    copies = recipe.draws(objective.pipeline)
+    copies = recipe.draws(objective.protections)
     pictures = max(1, recipe.batch_size // copies)
     steps = steps_in(len(examples), pictures, processes)
     steppers = recipe.plan.steppers(objective, recipe.epochs, steps)

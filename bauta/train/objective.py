@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, runtime_checkable
 
 import torch
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bauta.pipeline import Pipeline
+from bauta.protections import Protection
 from bauta.recognizers.heads import Head
 from bauta.train.batches import Batch
 from bauta.types import Faces
 
-__all__ = ["Auxiliary", "Identity", "Objective", "embeddings"]
+__all__ = ["Auxiliary", "Identity", "Minimized", "Objective", "embeddings"]
 
 
 def embeddings(pipeline: Pipeline, batch: Batch) -> Tensor:
@@ -42,7 +43,25 @@ class Auxiliary(Protocol):
         ...
 
 
-class Objective(nn.Module):
+class Minimized(nn.Module):
+    """Base: batch -> {name: loss}, whose sum is minimized over all parameters that want a gradient.
+
+    protections: through which its pictures pass. groups: the parameters that protections train at a rate of their own.
+    """
+
+    @property
+    def protections(self) -> Sequence[Protection]:
+        return ()
+
+    def groups(self) -> list[dict[str, object]]:
+        """The protections' groups of parameters."""
+        return [group for protection in self.protections for group in protection.param_groups()]
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        raise NotImplementedError(f"{type(self).__name__} does not say what it minimizes.")
+
+
+class Objective(Minimized):
     """Batch -> {name: loss}, whose sum is minimized. terms: name -> module of (embeddings (B, D), batch) -> one number.
 
     A protection with an `auxiliary_loss` adds it, under its class's name. Trained are the recognizer, the parameters
@@ -61,9 +80,9 @@ class Objective(nn.Module):
             for parameter in group["params"]:  # type: ignore[attr-defined]
                 parameter.requires_grad_(True)
 
-    def groups(self) -> list[dict[str, object]]:
-        """The protections' groups of parameters."""
-        return [group for protection in self.pipeline.protections for group in protection.param_groups()]
+    @property
+    def protections(self) -> Sequence[Protection]:
+        return self.pipeline.protections
 
     def train(self, mode: bool = True) -> Self:
         """Training mode for what is trained and for the protections that are; evaluation mode for the rest."""

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
 from bauta.errors import UsageError
 from bauta.spec import recipe
-from bauta.train.objective import Objective
+from bauta.train.objective import Minimized
 
 __all__ = ["PLANS", "OneCycle", "Plan", "Stepper", "Steps", "restore", "states"]
 
@@ -31,7 +31,7 @@ class Plan:
 
     __repr__ = recipe
 
-    def steppers(self, objective: Objective, epochs: int, steps: int) -> list[Stepper]:
+    def steppers(self, objective: Minimized, epochs: int, steps: int) -> list[Stepper]:
         """One for the network, and one for each protection's parameters that ask for Adam at a rate of their own.
 
         Weight decay spares batch norms. A group with `lr_scale` moves at that share of the rate. steps: in an epoch.
@@ -49,7 +49,7 @@ class Plan:
         optimizers = [self.optimizer(ours), *([Adam(apart)] if apart else [])]
         return [Stepper(optimizer, self.schedule(optimizer, epochs, steps)) for optimizer in optimizers]
 
-    def split(self, objective: Objective, theirs: set[int]) -> list[dict[str, Any]]:
+    def split(self, objective: Minimized, theirs: set[int]) -> list[dict[str, Any]]:
         """The network's parameters: those that decay, and those of batch norms."""
         spared = [m for m in objective.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         norms = {id(p) for module in spared for p in module.parameters()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bauta.errors import UsageError
-from bauta.pipeline import Pipeline
+from bauta.protections import Protection
 from bauta.recognizers.heads import ArcFace, Head
 from bauta.train.augment import Augment
 from bauta.train.plans import OneCycle, Plan, Steps
@@ -32,9 +32,9 @@ class Recipe:
     pairs: float = 10.0
     copies: int | None = None
 
-    def draws(self, pipeline: Pipeline) -> int:
-        """How many copies there are of a picture in a batch of this pipeline's."""
-        asked = [int(getattr(protection, "copies", 1)) for protection in pipeline.protections]
+    def draws(self, protections: Iterable[Protection]) -> int:
+        """How many copies there are of a picture in a batch behind these protections."""
+        asked = [int(getattr(protection, "copies", 1)) for protection in protections]
         return self.copies or max([1, *asked])
 
 

@@ -17,6 +17,7 @@ from bauta.train.cast import ColorCast
 from bauta.train.checkpoints import Row
 from bauta.train.engine import engine
 from bauta.train.examples import Cast, Examples, everything, held_out
+from bauta.train.folders import open_folder
 from bauta.train.judge import judge
 from bauta.train.logs import check_tensorboard
 from bauta.train.loop import fit
@@ -28,9 +29,8 @@ from bauta.train.run import (
     export,
     fitted,
     objective,
-    open_folder,
-    options_of,
     restored,
+    wanted,
     write_learned,
 )
 from bauta.train.teaching import lessons
@@ -72,7 +72,7 @@ def train_recognizer(
         check_tensorboard()
     fabric = engine(kind, devices=devices, bfloat16=bfloat16)
     pipeline = build(training, known)
-    resumed = agreed(fabric, lambda: open_folder(folder, training, options_of(training, pipeline.protections), resume))
+    resumed = agreed(fabric, lambda: open_folder(folder, wanted(training, pipeline.protections), resume))
     plain, pairs = data(training) if given is None else given
     plain = more(training, plain, pairs)
     cast = ColorCast(training.cast, seed=training.seed) if training.cast else None

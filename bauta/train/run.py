@@ -8,7 +8,6 @@ the network, and `load_pipeline(folder)` the network behind its protections.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,24 +17,23 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from bauta import __version__
 from bauta.errors import BadCheckpoint, UsageError
 from bauta.ops.noise import generators
 from bauta.ops.seeds import seeded
 from bauta.pipeline import Pipeline
 from bauta.protections import ALL, FeatureProtection, Protection
 from bauta.recognizers import Recognizer, load
-from bauta.recognizers.trainable import RECIPE, WEIGHTS, new, recipe_of
+from bauta.recognizers.trainable import WEIGHTS, new, recipe_of
 from bauta.spec import parse
-from bauta.train.checkpoints import latest
 from bauta.train.examples import Examples, sample
+from bauta.train.folders import stated, write_recipe
 from bauta.train.objective import Identity, Objective
 from bauta.train.presets import Recipe, small
 from bauta.train.teaching import Teaching
 from bauta.types import Templates
 from bauta.zoo.cache import write_whole
 
-__all__ = ["Training", "build", "export", "load_pipeline", "objective", "open_folder", "options_of"]
+__all__ = ["Training", "build", "export", "load_pipeline", "objective", "wanted"]
 
 LEARNED = "protections.safetensors"
 FITTED_ON = 10_000
@@ -67,10 +65,7 @@ class Training:
 
     def written(self) -> dict[str, Any]:
         """As recipe.json has it."""
-        said = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        told = {name: getattr(self.recipe, name) for name in self.recipe.__dataclass_fields__}
-        plain = {k: v if isinstance(v, int | float | None) else repr(v) for k, v in told.items()}
-        return json.loads(json.dumps(said | {"recipe": plain}))  # type: ignore[no-any-return]
+        return stated(self)
 
 
 def build(training: Training, known: Iterable[type] = ()) -> Pipeline:
@@ -94,6 +89,11 @@ def options_of(training: Training, protections: Iterable[Protection]) -> dict[st
         if isinstance(one, FeatureProtection) and one.changes_channels:
             options["channels"] = int(one.channels)  # type: ignore[arg-type]
     return options
+
+
+def wanted(training: Training, protections: Iterable[Protection]) -> dict[str, Any]:
+    """All settings of a training as its recipe.json has them, the server's channels among them."""
+    return training.written() | {"options": options_of(training, protections)}
 
 
 def protection(spec: str, known: Iterable[type]) -> Protection:
@@ -135,33 +135,6 @@ def objective(
     if not terms:
         raise UsageError("There is nothing to learn: give a teacher, or a head, as --head CosFace.")
     return Objective(pipeline, terms)
-
-
-def open_folder(folder: Path, training: Training, options: Mapping[str, object], resume: bool) -> bool:
-    """Make a training's folder and write its settings, or see that it is this very training's; whether it goes on.
-
-    What ended before its first checkpoint left nothing to go on from, and is begun anew. options: the network's, the
-    server's channels among them. Raises `UsageError`.
-    """
-    wanted = training.written() | {"options": dict(options)}
-    if latest(folder) or (folder / WEIGHTS).exists():
-        if not resume:
-            raise UsageError(f"{folder} holds a training already; say --resume to go on, or choose another --out.")
-        there = recipe_of(folder)
-        changed = [name for name, value in wanted.items() if there.get(name) != value]
-        if changed:
-            raise UsageError(
-                f"{folder} was begun with another {', '.join(changed)}; choose another --out, or ask for the same."
-            )
-        return True
-    folder.mkdir(parents=True, exist_ok=True)
-    write_recipe(folder, wanted)
-    return False
-
-
-def write_recipe(folder: Path, said: Mapping[str, Any]) -> None:
-    """recipe.json, whole."""
-    write_whole(folder / RECIPE, (json.dumps({"bauta": __version__, **said}, indent=1) + "\n").encode())
 
 
 def write_learned(folder: Path, pipeline: Pipeline) -> None:

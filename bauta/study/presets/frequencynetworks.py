@@ -15,7 +15,8 @@ from bauta.recognizers.trainable import recipe_of
 from bauta.study.presets.settings import Settings, public_faces
 from bauta.study.presets.variants import AUTHORIZED
 from bauta.train import Held, Recipe, Training, load_pipeline, small, train_recognizer
-from bauta.train.run import LEARNED, build, open_folder, options_of
+from bauta.train.folders import open_folder
+from bauta.train.run import LEARNED, build, wanted
 from bauta.types import Faces
 
 TEACHER = AUTHORIZED  # it takes no part but this: it neither teaches an attacker nor judges what he draws
@@ -117,7 +118,7 @@ class Networks:
         for needed in SCHEMES[name].needs if name in SCHEMES else ():
             self.trained(needed)
         folder, training = self.folder / name, self.training(name)
-        open_folder(folder, training, options_of(training, build(training).protections), resume=True)
+        open_folder(folder, wanted(training, build(training).protections), resume=True)
         if "reached" not in recipe_of(folder):
             kind = torch.device(self.settings.device).type
             given = (self.learned, self.settings.victims)
