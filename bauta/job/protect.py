@@ -14,7 +14,7 @@ import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -79,7 +79,8 @@ class ProtectJob:
 
     largest: only the largest face of a photo. chosen: which faces of each file (relative to the source), as numbers in
     the detector's order from 0; None for all. proof: measures each batch, as read back from its files. settings: what
-    made the pictures; they lie beside them in `bauta.json`, and a job resumes only under the same ones.
+    made the pictures; they lie beside them in `bauta.json`, and a job resumes only under the same ones. told: hears the
+    name of each picture that is written and measured, or was there.
     """
 
     source: Path
@@ -93,6 +94,7 @@ class ProtectJob:
     proof: Proof | None = None
     batch_size: int = 32
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    told: Callable[[str], None] = lambda picture: None
 
     def run(self, seed: int | None = None, progress: Progress | None = None) -> Result:
         """Protect what is not yet protected. seed: None for the journal's, or 128 random bits.
@@ -236,6 +238,7 @@ class ProtectJob:
             self._measure([w for w in measured if w.name in rows], faces, rows)
         for waiter in batch:
             (result.skipped if waiter.image is None else result.written).append(waiter.name)
+            self.told(waiter.name)
             if waiter.index == waiter.of - 1:
                 if waiter.image is not None or waiter in measured:
                     self._write_down(waiter, journal)

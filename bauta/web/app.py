@@ -48,6 +48,11 @@ class Page:
     device: str = "auto"
     leaving: Callable[[], bool] = lambda: False
 
+    def close(self) -> None:
+        """End both processes for good. May be called again."""
+        self.jobs.worker.close()
+        self.looker.close()
+
 
 def create_app(page: Page) -> ASGIApp:
     """The guarded application of a page."""
@@ -59,8 +64,6 @@ def create_app(page: Page) -> ASGIApp:
         work = asyncio.create_task(page.jobs.work())
         yield
         work.cancel()
-        page.jobs.worker.stop()
-        page.looker.stop()
 
     app = FastAPI(title="bauta", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     shell(app)

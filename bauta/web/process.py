@@ -30,6 +30,7 @@ class Worker:
     def __init__(self) -> None:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._closed = False
         self._guard = threading.Lock()  # of the two above
         self._turn = threading.Lock()  # one task at a time
 
@@ -83,7 +84,14 @@ class Worker:
                     process.kill()
                     process.join()
 
+    def close(self) -> None:
+        """End the process for good."""
+        self._closed = True
+        self.stop()
+
     def _started(self) -> Connection:
+        if self._closed:
+            raise Stopped("The page is being closed.")
         if self._process is None or self._pipe is None or not self._process.is_alive():
             context = multiprocessing.get_context("spawn")  # a fork would take the server's token and files along
             ours, theirs = context.Pipe()

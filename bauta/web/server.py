@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import secrets
 import signal
@@ -23,6 +24,19 @@ from bauta.web.shelf import Shelf
 
 HOST = "127.0.0.1"
 GRACE = 3  # seconds that open answers get at the end
+
+
+class Leaving(uvicorn.Server):
+    """Ends what is being done before it waits for those who wait for it."""
+
+    def __init__(self, config: uvicorn.Config, page: Page) -> None:
+        super().__init__(config)
+        self.page = page
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, after the processes have ended."""
+        await asyncio.to_thread(self.page.close)
+        await super().shutdown(sockets)
 
 
 class Server:
@@ -55,7 +69,7 @@ class Server:
             proxy_headers=False,  # there is none, and nobody may speak for one
             timeout_graceful_shutdown=GRACE,
         )
-        self.server = uvicorn.Server(config)
+        self.server = Leaving(config, self.page)
         self.page.leaving = lambda: self.server.should_exit
 
     @property
@@ -76,8 +90,7 @@ class Server:
 
     def close(self) -> None:
         """End the processes, wipe the private folder and give the port back. May be called again."""
-        self.page.jobs.worker.stop()
-        self.page.looker.stop()
+        self.page.close()
         self.socket.close()
         self.private.wipe()
         atexit.unregister(self.private.wipe)

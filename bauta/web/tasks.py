@@ -82,8 +82,17 @@ def protect(
         batch_size=BATCH,
         device=device_called(device),
     )
-    told(0, len(photos))
-    result = job.run(progress=lambda done, total, file, error: told(done, total))
+    faces = {photo["file"]: len(photo["faces"]) for photo in photos}
+    over = 0
+
+    def further(number: int) -> None:
+        nonlocal over
+        over += number
+        told(over, sum(faces.values()))
+
+    further(0)
+    job.told = lambda picture: further(1)
+    result = job.run(progress=lambda done, total, file, error: further(faces[file] if error else 0))
     similar = dict(zip(result.written, (entry["ssim"] for entry in result.proof), strict=False))
     pictures = []
     for at, photo in enumerate(photos):

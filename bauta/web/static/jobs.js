@@ -103,7 +103,7 @@ function status(job, jobs) {
     return ahead > 0 ? `waits for ${ahead} other${ahead === 1 ? "" : "s"}` : "begins at once";
   }
   if (!job.of) return "loading networks …";
-  const unit = job.task === "learn" ? "epochs" : "photos";
+  const unit = { protect: "faces", learn: "epochs" }[job.task] ?? "photos";
   const left = job.at ? `, about ${duration((job.seconds * (job.of - job.at)) / job.at)} left` : "";
   return `${job.at} of ${job.of} ${unit}${left}`;
 }

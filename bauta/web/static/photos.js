@@ -108,7 +108,8 @@ async function show(facts, pending) {
   };
   facts.faces.forEach((box, number) => {
     const label = `Face ${number + 1} of ${facts.faces.length} in ${facts.name}`;
-    const button = make("button", { type: "button", class: "face", "aria-label": label, title: label }, String(number + 1));
+    const button = make("button", { type: "button", class: "face", "aria-label": label, title: label },
+      make("span", { "aria-hidden": "true" }, String(number + 1)));
     const press = () => button.setAttribute("aria-pressed", faces.has(number));
     place(button, box, facts);
     press();
@@ -142,6 +143,7 @@ function place(button, box, { width, height }) {
   const [left, top, w, h] = box;
   const from = (value, most) => Math.min(Math.max(value, 0), most);
   const [x, y, right, bottom] = [from(left, width), from(top, height), from(left + w, width), from(top + h, height)];
+  button.classList.toggle("tiny", (right - x) / width < 0.12);
   button.style.left = `${(100 * x) / width}%`;
   button.style.top = `${(100 * y) / height}%`;
   button.style.width = `${(100 * (right - x)) / width}%`;

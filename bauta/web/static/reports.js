@@ -1,4 +1,4 @@
-// Reports of audits: listed by the server, shown in a frame that runs and reaches nothing.
+// Reports of audits: listed by the server, shown in a frame that reaches nothing.
 
 import { Failure, get, post, save } from "./api.js";
 import { complain, find, make, say } from "./dom.js";
@@ -35,8 +35,9 @@ function tables({ id, tables: names }) {
 async function open(report) {
   try {
     const { path } = await post(`/api/reports/${report.id}/ticket`);
-    const frame = make("iframe", { title: `Report ${report.name}`, src: path });
-    frame.setAttribute("sandbox", "");
+    const frame = make("iframe", { title: `Report ${report.name}` });
+    frame.setAttribute("sandbox", "allow-scripts"); // of an origin of its own; the server says which scripts
+    frame.src = path;
     const close = make("button", { type: "button", onclick: () => shut() }, "Close");
     find("report").replaceChildren(make("div", { class: "line" }, make("h3", { tabindex: -1, id: "report-title" }, report.name), close), frame);
     find("report").hidden = false;

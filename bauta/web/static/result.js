@@ -119,7 +119,7 @@ function described(picture, name) {
 // the proof
 
 const PLACES = 2;
-const fixed = (value) => (value === null || value === undefined ? "–" : value.toFixed(PLACES));
+const fixed = (value) => (value === null || value === undefined ? "–" : value.toFixed(PLACES).replace(/^-(0\.0*)$/, "$1"));
 const entry = (value) => (value !== null && typeof value === "object"
   ? make("td", {}, fixed(value.value), " ", make("small", {}, `${fixed(value.low)} to ${fixed(value.high)}`))
   : make("td", {}, typeof value === "number" ? fixed(value) : String(value ?? "–")));
