@@ -1,4 +1,4 @@
-"""`bauta train recognizer`: a network, trained with its protections in place."""
+"""`bauta train`: a recognizer with its protections in place, a face prior."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ from bauta.errors import UsageError
 if TYPE_CHECKING:
     from bauta.train.presets import Recipe
 
-app = typer.Typer(no_args_is_help=True, help="Train networks, with protections in place.")
+SHOWN = 8  # rows and columns of samples
 
-
-@app.callback()
-def group() -> None:
-    """Train networks, with protections in place."""
+app = typer.Typer(no_args_is_help=True, help="Train networks: recognizers with protections in place, face priors.")
 
 
 @app.command()
@@ -110,6 +107,58 @@ def recognizer(
         f"{last['accuracy']:.2%} [{last['low']:.2%}, {last['high']:.2%}] of {last['pairs']:.0f} pairs of strangers"
         f"{light}; {out} is a recognizer now.\n"
     )
+
+
+@app.command()
+def generator(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to be written; then a prior's file.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Faces, whoever they show; the first set has color. Repeat. utkface and lfw."),
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option("--layers", help="A recognizer in whose layers pictures are compared too.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="Another one, by which draws are compared with faces held out.")
+    ] = None,
+    latent: Annotated[int, typer.Option("--latent", min=1, help="Numbers that stand for a face.")] = 256,
+    limit: Annotated[int | None, typer.Option("--limit", min=8, help="At most so many faces of each set.")] = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1)] = 12,
+    batch: Annotated[int, typer.Option("--batch", min=2, help="Pictures at a time, in each process.")] = 64,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
+    save_steps: Annotated[
+        int | None, typer.Option("--save-steps", min=1, help="Steps between checkpoints, beside one an epoch.")
+    ] = None,
+    device: Device = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="GPUs, or processes on the CPU.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
+) -> None:
+    """Train a face prior: an autoencoder of faces, whose decoder also draws people whom nobody encoded.
+
+    OUT gets log.csv, checkpoints, recipe.json, weights.safetensors and samples.png: "AutoencoderPrior('OUT')" is then a
+    prior for `bauta validate`. A training is a lesson of real faces: look at whose they are before you pass it on.
+    """
+    from bauta.ops.noise import generators
+    from bauta.report import gallery, save_figure
+    from bauta.train.generating import Generating, generator_recipe, train_generator
+
+    recipe = dataclasses.replace(generator_recipe(epochs=epochs), batch_size=batch)
+    generating = Generating(
+        tuple(data or ("utkface", "lfw")), layers, judge, latent, recipe=recipe, limit=limit, seed=seed
+    )
+    place = chosen_device(device).type
+    with Shown() as shown:
+        prior, rows = train_generator(
+            generating, out, resume=resume, kind=place, devices=devices, every=save_steps, told=shown
+        )
+    (draw,) = generators(seed, ["samples"], "samples of a generator")
+    drawn = prior.render(prior.sample(SHOWN * SHOWN, draw)).unflatten(0, (SHOWN, SHOWN))
+    save_figure(gallery({f"draws {n + 1}": row for n, row in enumerate(drawn)}), out / "samples.png")
+    last = rows[-1]
+    if "kernel_distance" in last:
+        sys.stdout.write(f"kernel distance {last['kernel_distance']:.4f} [{last['low']:.4f}, {last['high']:.4f}]; ")
+    sys.stdout.write(f"{out} is a face prior now; look at {out / 'samples.png'}.\n")
 
 
 def changed(recipe: Recipe, head: str | None, batch: int | None, rate: float | None) -> Recipe:

@@ -14,6 +14,7 @@ from bauta.errors import BadFile, UsageError
 
 if TYPE_CHECKING:
     from bauta.attacks.reconstruction.search import LatentSearch
+    from bauta.generators import FacePrior
     from bauta.study.records import Row
     from bauta.study.validation import Targets
     from bauta.study.validationjob import Results, ValidationJob
@@ -32,7 +33,10 @@ Protection = Annotated[
 Foreign = Annotated[
     str | None, typer.Option("--pipeline", help="Instead: module:Class or file.py:Class, with templates(faces).")
 ]
-Prior = Annotated[str | None, typer.Option("--prior", help='"Eigenfaces(components=256)", or a StyleGAN2 checkpoint.')]
+Prior = Annotated[
+    str | None,
+    typer.Option("--prior", help='"Eigenfaces(components=256)", a StyleGAN2 checkpoint, or a folder of `bauta train`.'),
+]
 Search = Annotated[str | None, typer.Option("--attack", help='"Map2V(...)" as published, or "Map2VFast(...)".')]
 Limits = Annotated[
     list[str] | None, typer.Option("--oracle", help='What it answers at most: "QuantizedScores(0.01)"; repeat.')
@@ -132,7 +136,7 @@ def check_limits(limits: list[str]) -> None:
 def search_of(attack: str | None, prior: str | None, queries: int) -> LatentSearch:
     """The search that is asked for, with the prior. Raises `UsageError`, and what a prior's file may raise."""
     from bauta.attacks import ALL, STARTS, Attack, Map2VFast
-    from bauta.generators import PRIORS, FacePrior, StyleGAN2
+    from bauta.generators import PRIORS
     from bauta.spec import parse
     from bauta.study.validation import searching
 
@@ -144,10 +148,20 @@ def search_of(attack: str | None, prior: str | None, queries: int) -> LatentSear
         raise UsageError(f"{attack} is no attack; give Map2V(...) or Map2VFast(...).")
     search = searching(made)
     if prior is not None:
-        chosen = StyleGAN2(prior) if Path(prior).is_file() else parse(prior, PRIORS)
-        assert isinstance(chosen, FacePrior)
-        search.prior = chosen
+        search.prior = prior_of(prior)
     return search
+
+
+def prior_of(words: str) -> FacePrior:
+    """The prior that a spec describes, or whose file or folder this is. Raises `UsageError`, and what a file may raise."""
+    from bauta.generators import PRIORS, AutoencoderPrior, FacePrior, StyleGAN2
+    from bauta.spec import parse
+
+    if Path(words).is_dir():
+        return AutoencoderPrior(words)
+    chosen = StyleGAN2(words) if Path(words).is_file() else parse(words, PRIORS)
+    assert isinstance(chosen, FacePrior)
+    return chosen
 
 
 def people(

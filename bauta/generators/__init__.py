@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bauta.generators.autoencoder import AutoencoderPrior
 from bauta.generators.base import Decoder
 from bauta.generators.eigenfaces import Eigenfaces
 from bauta.generators.plain import PlainDecoder
@@ -13,11 +14,12 @@ from bauta.generators.unet import UNet
 DECODERS: dict[str, type[UNet] | type[PlainDecoder]] = {"unet": UNet, "plain": PlainDecoder}
 
 # Face priors, for a spec.
-PRIORS: tuple[type[FacePrior], ...] = (Eigenfaces, StyleGAN2, InvertedSpace)
+PRIORS: tuple[type[FacePrior], ...] = (Eigenfaces, AutoencoderPrior, StyleGAN2, InvertedSpace)
 
 __all__ = [
     "DECODERS",
     "PRIORS",
+    "AutoencoderPrior",
     "Decoder",
     "Eigenfaces",
     "FacePrior",

@@ -103,3 +103,22 @@ def test_without_the_extra_it_says_what_to_install(
     assert code == 3
     assert errors == "bauta: Training needs Lightning Fabric: pip install 'bauta[train]'.\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_generator_is_a_prior_by_its_folders_name(bauta: Command, people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "prior"
+    words = ("train", "generator", "--data", people, "--batch", "8", "--latent", "12", "--device", "cpu", "-o", out)
+    code, said, errors = bauta(*words, "--epochs", "1")
+    assert code == 0, errors
+    assert f"{out} is a face prior now" in said
+    assert (out / "samples.png").is_file()
+    from bauta.cli.validate import prior_of
+
+    prior = prior_of(str(out))
+    assert prior.shape == (12,)
+    assert prior.render(torch.zeros(1, 12)).shape == (1, 3, 112, 112)
+    code, _, errors = bauta(*words, "--epochs", "1")
+    assert (code, errors.count("\n")) == (2, 1)
+    code, _, errors = bauta("validate", "--recognizer", out, "--out", tmp_path / "v")
+    assert code == 2
+    assert "latent_decoder" in errors
