@@ -89,9 +89,9 @@ class Job:
 class Cast:
     """Who else takes part.
 
-    readers: foreign recognizers, the best first. linker: the teacher of students, "" without readers. attributes: known
-    of victims and public faces. estimators: attribute -> a foreign estimator that is here. level: of `LEVELS`. own:
-    attacks that were asked for instead. public: how many faces attackers have. probes: attacked pictures.
+    readers: foreign recognizers, the best first. attributes: known of victims and public faces. estimators: attribute ->
+    a foreign estimator that is here. level: of `LEVELS`. own: attacks that were asked for instead. public: how many
+    faces attackers have. probes: attacked pictures. made: what `once` keeps.
     """
 
     readers: Sequence[ForeignRecognizer]
@@ -117,8 +117,8 @@ class Cast:
 
     @property
     def judge(self) -> ForeignRecognizer | None:
-        """Reads reconstructions: the last one, so that where there are several it taught nobody."""
-        return self.readers[-1] if self.readers else None
+        """Reads reconstructions: the second one, who taught nobody, where there are several."""
+        return self.readers[min(1, len(self.readers) - 1)] if self.readers else None
 
 
 def jobs(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> list[Job]:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
+import torch
 from torch import Tensor
 
-from bauta.attacks.base import Attack
+from bauta.attacks.base import Attack, Knows
 from bauta.errors import BautaError
 from bauta.faces import Pairs
 from bauta.study.audit import scores
 from bauta.study.audit.attackers import OPTIMIZED, Cast, Job
 from bauta.study.audit.budget import Clock
 from bauta.study.audit.plan import Plan
-from bauta.study.audit.subjects import Stand, Subject
+from bauta.study.audit.subjects import Stand, Subject, warmed
 from bauta.study.audit.threats import VIEWER
 from bauta.study.found import VIEWER as LOOKS
 from bauta.study.records import Row, complete
@@ -82,7 +83,9 @@ class Auditing:
         victims = self.victims_of(outline)
         blank = Row(own(outline.name), outline.name, "utility", "the authorized recognizer", "failed", None)
         try:
+            self.begin(own(outline.name))
             subject = self.subject(outline, victims)
+            warmed(subject.pipeline, victims.faces[torch.unique(victims.first)])
             for row in self.measured(subject, subject.owned, [], None, victims):
                 yield subject.stamped(row, **({"threat": VIEWER} if row.attack == LOOKS else {}))
         except BautaError as error:
@@ -96,6 +99,8 @@ class Auditing:
             )
             number = max((job.faces or 0 for job in part), default=0)
             public = None if self.public is None or not number else self.public[:number]
+            if public is not None:
+                self.prepare(subject, part, public)
             threats = {cell_of(subject.name, job.attack): job.threat for job in part}
             for row in self.measured(subject, subject.system, turn, public, few):
                 yield subject.stamped(row, threat=threats.get(row.cell, ""))
@@ -120,6 +125,15 @@ class Auditing:
             show=self.show,
         )
 
+    def prepare(self, subject: Subject, part: Sequence[Job], public: Faces) -> None:
+        """What aware attackers make of their own faces: as a whole, so that who was measured before a stop decides
+        nothing."""
+        missing = {job.attack.knowledge.knows for job in part if cell_of(subject.name, job.attack) not in self.done}
+        own_faces = Faces(public.images, public.identity)
+        for knows, device in ((Knows.SCHEME, subject.pipeline.rekeyed(1)), (Knows.KEYS, subject.pipeline)):
+            if knows in missing:
+                warmed(device, own_faces)
+
     def victims_of(self, outline: Subject) -> Pairs:
         """As many pairs as the plan gives a system."""
         number = self.plan.pairs[outline.name]
@@ -130,7 +144,8 @@ class Auditing:
         if outline.bare:
             return outline
         if outline.name not in self.fitted:
-            self.fitted[outline.name] = self.stand.subject(outline.asked, victims)
+            owners = victims if outline.personal else self.victims
+            self.fitted[outline.name] = self.stand.subject(outline.asked, owners)
         return self.fitted[outline.name]
 
     def begin(self, cell: str) -> None:

@@ -29,6 +29,7 @@ from bauta.study.audit.budget import shared
 from bauta.study.audit.prices import Prices
 from bauta.study.audit.subjects import Subject
 from bauta.study.run import cell_of
+from bauta.types import Stage
 
 CAUTION = 0.75  # of the time that is left when the plan is made: what is measured on a few faces is measured roughly
 REPORT = 0.06  # of the budget, for curves, pictures, tables and the report
@@ -108,7 +109,8 @@ def planned(subjects: Sequence[Subject], cast: Cast, prices: Prices, victims: Pa
 
     def cost_aware(one: Subject, share: float) -> float:
         plan = replace(start, aware={one.name: between(MOST_AWARE, share, cast.public)})
-        return sum(prices.of(one.name, job) for job in plan.jobs(one, cast) if job.aware)
+        paid: set[str] = set()
+        return sum(price(one, job, prices, paid) for job in plan.jobs(one, cast) if job.aware)
 
     known = [one for one in subjects if not one.bare]
     shares = shared(time, [cost_unaware, *(partial(cost_aware, one) for one in known)])
@@ -141,29 +143,35 @@ def system_price(one: Subject, prices: Prices, probes: int) -> float:
 
 def unaware_prices(subjects: Sequence[Subject], cast: Cast, prices: Prices, plan: Plan) -> list[float]:
     """Each unaware job; what was trained on the bare device is not trained again behind a protection."""
-    trained: set[str] = set()
-    return [price(one, job, prices, trained) for one in subjects for job in plan.jobs(one, cast) if not job.aware]
+    paid: set[str] = set()
+    return [price(one, job, prices, paid) for one in subjects for job in plan.jobs(one, cast) if not job.aware]
 
 
-def price(one: Subject, job: Job, prices: Prices, trained: set[str]) -> float:
-    """One job, whose training is paid for once for each device."""
-    key = f"{one.cut} {job.attack!r} {job.attack.knowledge.sees}"
-    if not job.aware and key in trained:
-        takes = {name: number for name, number in job.takes.items() if name in (JUDGED, READ)}
-        return sum(prices.unit(one.name, name) * number for name, number in takes.items())
-    trained.add(key)
-    return prices.of(one.name, job)
+def price(one: Subject, job: Job, prices: Prices, paid: set[str]) -> float:
+    """One job, in which is paid once only: training for each device, and pictures that are remembered for each key.
+
+    paid: what was paid for before; what this job pays for is added.
+    """
+    takes = dict(job.takes)
+    device = f"{one.cut} {job.attack!r} {job.attack.knowledge.sees}"
+    if not job.aware and device in paid:
+        takes = {name: number for name, number in takes.items() if name in (JUDGED, READ)}
+    pictures = f"{one.name} {job.attack.knowledge.knows}"
+    if one.stage is Stage.IMAGES and pictures in paid:
+        takes.pop(PROTECTED, None)
+    paid |= {device, pictures} if job.aware else {device}
+    return sum(prices.unit(one.name, name) * number for name, number in takes.items())
 
 
 def cells(
     subjects: Sequence[Subject], cast: Cast, prices: Prices, plan: Plan, time: float
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Cell -> seconds of what is run, and cell -> why of what is dropped, those that count least first."""
-    trained: set[str] = set()
+    paid: set[str] = set()
     found: list[tuple[int, int, str, float]] = []
     for place, one in enumerate(subjects):
         for job in plan.jobs(one, cast):
-            found.append((job.order, place, cell_of(one.name, job.attack), price(one, job, prices, trained)))
+            found.append((job.order, place, cell_of(one.name, job.attack), price(one, job, prices, paid)))
     total, seconds, dropped = sum(entry[3] for entry in found), {}, {}
     for order, _, cell, cost in sorted(found, reverse=True):
         if total > time and order > 1:

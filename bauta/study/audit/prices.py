@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from bauta.attacks import Denoiser, Knows, PlainFace, RecFace, Victim
 from bauta.errors import BautaError
 from bauta.faces import Pairs
+from bauta.protections.images.personal import PersonalMask
 from bauta.study.audit.attackers import (
     BATCH,
     DENOISER_STEP,
@@ -23,14 +25,13 @@ from bauta.study.audit.attackers import (
     STANDARD,
     UNET_STEP,
     Cast,
-    Job,
 )
-from bauta.study.audit.subjects import Subject
+from bauta.study.audit.subjects import Subject, once
 from bauta.study.judge import judge_templates
 from bauta.study.records import Row
 from bauta.types import Faces, Stage
 
-FEW = 16  # faces that are timed
+FEW, FEWER = 16, 6  # faces that are timed, and of protections that take long
 STEPS = (1, 4)  # of training: the difference is what a step takes
 
 
@@ -40,10 +41,6 @@ class Prices:
 
     units: Mapping[str, float]
     protected: Mapping[str, float]
-
-    def of(self, system: str, job: Job) -> float:
-        """Seconds for one job, the pictures of the victims apart."""
-        return sum(self.unit(system, name) * number for name, number in job.takes.items())
 
     def unit(self, system: str, name: str) -> float:
         """Seconds for one unit."""
@@ -97,22 +94,31 @@ def steps(bare: Subject, faces: Faces, unet: bool) -> dict[str, float]:
 
 
 def price(subject: Subject, faces: Faces) -> float:
-    """Seconds that a protection takes for a face; 0 where it cannot be said, which the audit's cells will say."""
-    some = faces[: min(FEW, len(faces))] if subject.stage is not Stage.IMAGES else faces[: min(6, len(faces))]
+    """Seconds that a protection takes for a face, past its memory; 0 where it fails, which the audit's cells will say.
 
-    def protect() -> None:
-        with torch.no_grad():
-            subject.pipeline.at(subject.stage, some)
-
+    A personal mask takes its time when it is learned: a person's is priced, on the photos of two of them.
+    """
+    part = next((once(part) for part in subject.pipeline.protections), None)
     try:
-        return timed(protect) / max(1, len(some))
+        if isinstance(part, PersonalMask):
+            network, two = subject.plain.recognizer, of_two(faces)
+            return timed(lambda: copy.copy(part).fit(two, network)) / 2
+        some = faces[: FEW if subject.stage is not Stage.IMAGES else FEWER]
+        if part is None or subject.stage is not Stage.IMAGES:
+            return timed(lambda: subject.pipeline.at(subject.stage, some)) / len(some)
+        return timed(lambda: part(some.images, some)) / len(some)
     except BautaError:
         return 0.0
+
+
+def of_two(faces: Faces) -> Faces:
+    """The photos of the first two people, as they come."""
+    assert faces.identity is not None
+    return faces[torch.isin(faces.identity, torch.unique(faces.identity)[:2])]
 
 
 def timed(do: Callable[[], object]) -> float:
     """Seconds of one call."""
     begun = time.perf_counter()
-    with torch.no_grad():
-        do()
+    do()
     return time.perf_counter() - begun

@@ -89,6 +89,11 @@ class Subject:
         return not any(isinstance(once(p), Cloak | PersonalMask) for p in self.pipeline.protections)
 
     @property
+    def personal(self) -> bool:
+        """Whether something is learned for each person, which takes its time."""
+        return any(isinstance(once(p), PersonalMask) for p in self.pipeline.protections)
+
+    @property
     def behind_dct(self) -> bool:
         """Whether the wire carries channels of a block DCT."""
         return self.widened and any(getattr(p, "channels", CHANNELS + 1) <= CHANNELS for p in self.pipeline.protections)
@@ -109,36 +114,46 @@ class Subject:
 
 
 class Once(ImageProtection):
-    """An image protection that remembers its answers for each batch that it was given, as 8-bit pictures.
+    """An image protection that remembers its answers as 8-bit pictures, by the face's digest and person.
 
-    Several attackers look at the same pictures, and several stages pass through them. What was asked in another batch
-    is made anew, since the size of a batch may decide last digits: so a run that goes on after a stop sees what it
-    would have seen. most: pictures that are remembered.
+    Several attackers look at the same pictures, and several stages pass through them. The size of a batch may decide
+    last digits: whoever needs the same pictures after a stop lets the same batches pass first (`warmed`).
     """
 
-    def __init__(self, protection: ImageProtection, *, most: int = 20_000) -> None:
+    def __init__(self, protection: ImageProtection) -> None:
         super().__init__()
-        self.protection, self.most = protection, most
-        self._known: dict[tuple[str, ...], Tensor] = {}
+        self.protection = protection
+        self._known: dict[tuple[str, int], Tensor] = {}
+        self._rekeyed: dict[int, Once] = {}
 
     def rekeyed(self, seed: int) -> Once:
-        """The rekeyed protection, with a memory of its own."""
-        return Once(self.protection.rekeyed(seed), most=self.most)
+        """The rekeyed protection, with one memory for each seed."""
+        if seed not in self._rekeyed:
+            self._rekeyed[seed] = Once(self.protection.rekeyed(seed))
+        return self._rekeyed[seed]
 
     def forward(self, x: Images, faces: Faces | None = None) -> Images:
         faces = Faces(x) if faces is None else faces
         if x.requires_grad:
             found: Images = self.protection(x, faces)
             return found
-        people = () if faces.identity is None else tuple(map(str, faces.identity.tolist()))
-        key = (*faces.digests(), *people)
-        if key not in self._known:
-            made: Images = self.protection(x, faces).detach()
-            if sum(map(len, self._known.values())) + len(made) > self.most:
-                return made
-            self._known[key] = made.clamp(0, 1).mul(255).round().byte()
-        answer: Images = self._known[key].to(x) / 255
+        who = [-1] * len(x) if faces.identity is None else faces.identity.tolist()
+        keys = list(zip(faces.digests(), who, strict=True))
+        absent = [row for row, key in enumerate(keys) if key not in self._known]
+        if absent:
+            made: Images = self.protection(x[absent], faces[absent]).detach()
+            for row, picture in zip(absent, made.clamp(0, 1).mul(255).round().byte(), strict=True):
+                self._known[keys[row]] = picture
+        answer: Images = torch.stack([self._known[key] for key in keys]).to(x) / 255
         return answer
+
+
+def warmed(pipeline: Pipeline, faces: Faces, batch: int = 64) -> None:
+    """Let all faces pass the protections on pictures, in whole batches, and be remembered."""
+    if any(isinstance(part, Once) for part in pipeline.protections):
+        with torch.no_grad():
+            for some in faces.batches(batch):
+                pipeline.images(some)
 
 
 def once(protection: Protection) -> Protection:
@@ -155,7 +170,6 @@ class Stand:
 
     recognizer: Recognizer
     provider: Faces | None
-    device: torch.device | str = "cpu"
     _plain: dict[int, Pipeline] = field(default_factory=dict)
 
     def plain(self, cut: int | None = None) -> Pipeline:
@@ -185,7 +199,7 @@ class Stand:
             return self.outline(asked)
         network = self.recognizer.at_cut(self.plain(asked.cut).recognizer.cut)
         fitted = asked.protection.fit(self.taught(asked.protection, victims), network)
-        return self._behind(asked, fitted.to(self.device))
+        return self._behind(asked, fitted)
 
     def _trained(self, asked: Asked, inside: Pipeline) -> Subject:
         plain = self.plain(asked.cut)
