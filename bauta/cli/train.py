@@ -153,7 +153,7 @@ def generator(
             generating, out, resume=resume, kind=place, devices=devices, every=save_steps, told=shown
         )
     (draw,) = generators(seed, ["samples"], "samples of a generator")
-    drawn = prior.render(prior.sample(SHOWN * SHOWN, draw)).unflatten(0, (SHOWN, SHOWN))
+    drawn = prior.render(prior.sample(SHOWN * SHOWN, draw)).reshape(SHOWN, SHOWN, 3, prior.side, prior.side)
     save_figure(gallery({f"draws {n + 1}": row for n, row in enumerate(drawn)}), out / "samples.png")
     last = rows[-1]
     if "kernel_distance" in last:

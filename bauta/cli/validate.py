@@ -35,7 +35,7 @@ Foreign = Annotated[
 ]
 Prior = Annotated[
     str | None,
-    typer.Option("--prior", help='"Eigenfaces(components=256)", a StyleGAN2 checkpoint, or a folder of `bauta train`.'),
+    typer.Option("--prior", help='"Eigenfaces(components=256)", a StyleGAN2 checkpoint, a folder of `bauta train`.'),
 ]
 Search = Annotated[str | None, typer.Option("--attack", help='"Map2V(...)" as published, or "Map2VFast(...)".')]
 Limits = Annotated[
@@ -153,7 +153,7 @@ def search_of(attack: str | None, prior: str | None, queries: int) -> LatentSear
 
 
 def prior_of(words: str) -> FacePrior:
-    """The prior that a spec describes, or whose file or folder this is. Raises `UsageError`, and what a file may raise."""
+    """The prior that a spec describes, or whose file or folder this is. Raises `UsageError`, and what a file raises."""
     from bauta.generators import PRIORS, AutoencoderPrior, FacePrior, StyleGAN2
     from bauta.spec import parse
 
