@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 420.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 14.0, 46.0
 SERIES = 7  # colors (`.s0` to `.s6` of page.css), shapes and, beyond these, dashes
 RADIUS = 4.5
-FEW = 3  # ticks of 1, 2 and 5 where there are fewer decades
+FEW = 2  # decades, of which the ticks are 1, 2 and 5; of more, the powers of ten
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Scale:
         """Round numbers within the scale: 1, 2 or 5 times a power of ten apart; on a logarithmic scale, the powers."""
         if self.log:
             first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-            factors = (1, 2, 5) if last - first < FEW else (1,)
+            factors = (1, 2, 5) if math.log10(self.high / self.low) < FEW else (1,)
             found = [float(f"{factor}e{power}") for power in range(first, last + 1) for factor in factors]
         else:
             rough = (self.high - self.low) / most

@@ -34,7 +34,7 @@ def frontier(name: str, points: Sequence[Point], *, closer: bool = False) -> Mar
     """
     values = [(point.leak.value, point.utility.value) for point in points]
     dense = crowd(values)
-    across, along = (padded([values[n][axis] for n in dense], 0.3) if closer else UNIT for axis in (0, 1))
+    across, along = (near([values[n][axis] for n in dense]) if closer else UNIT for axis in (0, 1))
     drawn = plane(across, along)
     seen = [n for n, at in enumerate(values) if drawn.holds(*at)]
     named = seen if closer or not dense else [n for n in seen if n not in dense]
@@ -69,6 +69,13 @@ def crowd(values: Sequence[tuple[float, float]]) -> list[int]:
     ]
     spans = [max(axis) - min(axis) for axis in zip(*(values[n] for n in found), strict=True)]
     return found if spans and max(spans) < CROWDED else []
+
+
+def near(values: list[float]) -> tuple[float, float]:
+    """The ends of a scale for some of the points, with room around them and little beyond 0 and 1."""
+    low, high = padded(values, 0.3)
+    edge = 0.06 * (high - low)
+    return max(low, UNIT[0] - edge), min(high, UNIT[1] + edge)
 
 
 def even(drawn: Plane) -> list[Markup]:

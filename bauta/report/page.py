@@ -111,7 +111,7 @@ def sections(document: Document, folder: Path) -> list[tuple[str, str, Markup]]:
         ("scores", "Who can be told from whom", grid(scores) if scores else join()),
         (
             "dials",
-            "What depth, budget and queries change",
+            "What depth, budget, noise and queries change",
             grid([curve_figure(c, numbered[id(c)]) for c in dials]) if dials else join(),
         ),
         ("pictures", "What attackers saw and recovered", pictures),

@@ -1,4 +1,4 @@
-"""Rows -> a table, as Markdown, CSV or plain text. Free of torch.
+"""Rows -> a table, as Markdown, CSV, LaTeX or plain text. Free of torch.
 
 A row is a mapping from column to cell. A cell is a text, a number, a yes or no, None (shown as a dash), or a
 measurement: anything with `value`, `low`, `high` and perhaps `n`, as attributes (`bauta.metrics.Interval`) or keys (the
@@ -15,6 +15,16 @@ from typing import NamedTuple
 from bauta.errors import UsageError
 
 Row = Mapping[str, object]
+
+# what LaTeX would read as its own
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
 
 
 class Measured(NamedTuple):
@@ -74,6 +84,15 @@ def to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     return out.getvalue()
 
 
+def to_latex(rows: Sequence[Row], columns: Sequence[str] | None = None, *, digits: int = 2) -> str:
+    """A LaTeX tabular with booktabs' rules, numbers to the right."""
+    head, body, right = _cells(rows, columns, digits)
+    lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in (head, *body)]
+    form = "".join("r" if r else "l" for r in right)
+    inside = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
+    return f"\\begin{{tabular}}{{{form}}}\n{inside}\n\\end{{tabular}}\n"
+
+
 def _columns(rows: Sequence[Row], columns: Sequence[str] | None) -> list[str]:
     there = list(dict.fromkeys(name for row in rows for name in row))
     unknown = [name for name in columns or () if name not in there]
@@ -116,6 +135,10 @@ def shown(cell: object, digits: int) -> str:
 
 def _escaped(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _latex(cell: str) -> str:
+    return "".join(LATEX.get(character, character) for character in cell)
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
