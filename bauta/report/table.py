@@ -23,6 +23,7 @@ LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "[": "{[}",  # after a line's end it would be a length
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 

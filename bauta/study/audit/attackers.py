@@ -89,9 +89,9 @@ class Job:
 class Cast:
     """Who else takes part.
 
-    readers: foreign recognizers, the best first. attributes: known of victims and public faces. estimators: attribute ->
-    a foreign estimator that is here. level: of `LEVELS`. own: attacks that were asked for instead. public: how many
-    faces attackers have. probes: attacked pictures. made: what `once` keeps.
+    readers: foreign recognizers, the best first. attributes: known of victims and public faces. estimators: by
+    attribute, foreign ones that are here. level: of `LEVELS`. own: attacks that were asked for instead. public: how
+    many faces attackers have. probes: attacked pictures. made: what `once` keeps.
     """
 
     readers: Sequence[ForeignRecognizer]

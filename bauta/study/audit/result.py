@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from bauta.attacks import ForeignRecognizer
+from bauta.faces import read_image
 from bauta.study import records
 from bauta.study.audit import scores
 from bauta.study.audit.attackers import left_out
 from bauta.study.audit.auditing import Told
 from bauta.study.audit.conditions import Condition, Finding, findings
-from bauta.study.audit.document import Curve, Document, Line, Threat, Verdict
+from bauta.study.audit.document import Curve, Document, GalleryRow, Line, Threat, Verdict
 from bauta.study.audit.request import ROWS, Opened, Request, opened
 from bauta.study.audit.subjects import separated
 from bauta.study.audit.tables import audit_tables
 from bauta.study.audit.threats import WHO
 from bauta.study.audit.verdicts import NOT_THERE, verdicts
+from bauta.study.declared import declared
 from bauta.study.records import Row
 from bauta.study.reported import digests, galleries, point
 from bauta.study.sanity import is_bare, sanity
 from bauta.study.tables.base import Table
-from bauta.study.threats import threats
 from bauta.study.tradeoff import INFRINGING, leak, net_utility, utilities, worst_case
+
+COSINE = "cosine"
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Audit:
 
     def found(self, asked: Sequence[Condition]) -> list[Finding]:
         """Which of these conditions are true, or cannot be answered."""
-        return findings(asked, self.rows, [name for name in self.settings["audit"]["protections"]])
+        return findings(asked, self.rows, list(self.settings["audit"]["protections"]))
 
 
 def measure(request: Request, told: Told | None = None, cell: Callable[[str], None] | None = None) -> Audit:
@@ -86,8 +93,8 @@ def finished(audit: Opened) -> Audit:
         points=[point(name, net, rows) for name, net in net_utility(rows).items()],
         curves=curves(request.out, rows, settings),
         histograms=scores.histograms(scores.every(request.out, systems(rows))),
-        gallery=galleries(request.out) if request.faces else (),
-        threats=[*threats(rows), *(Threat(cell, "", "", "", "", run=False, why_not=why) for cell, why in absent)],
+        gallery=album(request.out, auditing.cast.judge) if request.faces else (),
+        threats=[*declared(rows), *(Threat(cell, "", "", "", "", run=False, why_not=why) for cell, why in absent)],
         tables=made,
         flags=sanity(rows),
         cuts=audit.cuts,
@@ -98,6 +105,29 @@ def finished(audit: Opened) -> Audit:
         faces_left_out=not request.faces,
     )
     return Audit(request.out, rows, judged, made, audit.cuts, absent, settings, document)
+
+
+def album(folder: Path, judge: ForeignRecognizer | None) -> list[GalleryRow]:
+    """The pictures that were kept; under each its SSIM to the original and, by the judge, its cosine to it."""
+    made: list[GalleryRow] = []
+    templates: dict[str, dict[str, Tensor]] = {}
+    for row in galleries(folder):
+        if judge is None:
+            made.append(row)
+            continue
+        there = [one for one in row.pictures if one.file]
+        with torch.no_grad():
+            read = judge.recognizer.embed(torch.stack([read_image(folder / one.file) for one in there]))
+        own = dict(zip([one.label for one in there], read, strict=True))
+        first = templates.setdefault(row.system, own)
+        told = [
+            replace(one, scores={**one.scores, COSINE: f"{float(own[one.label] @ first[one.label]):.2f}"})
+            if one.scores and one.label in first
+            else one
+            for one in row.pictures
+        ]
+        made.append(replace(row, pictures=told))
+    return made
 
 
 def named(recognizer: str) -> Row:
@@ -142,7 +172,8 @@ def depth_curves(rows: Sequence[Row]) -> list[Curve]:
     for row in rows:
         name = "no protection" if is_bare(row) else separated(re.sub(r", cut (\d+)$", r" @ \1", row.system))[0]
         found.setdefault(name, {})[int(str(row.settings["cut"]))] = row.system
-    uses, worst, made = utilities(rows), worst_case(rows), []
+    uses, worst = utilities(rows), worst_case(rows)
+    made: list[Curve] = []
     for name, cuts in found.items():
         if len(cuts) < 2:
             continue

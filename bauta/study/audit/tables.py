@@ -78,7 +78,7 @@ def attack_table(rows: Sequence[Row]) -> Table:
             line[f"leak of {kind}"] = kinds[kind].leak if kind in kinds else None
         lines.append(line)
     note = (
-        "Leaks lie in 0..1, where 0 is chance; attribute: balanced accuracy, or years of error for an age. Pictures' own "
-        "measures are SSIM to the original and COS by the authorized recognizer."
+        "Leaks lie in 0..1, where 0 is chance; attribute: balanced accuracy, or years of error for an age. Pictures' "
+        "own measures are SSIM to the original and COS by the authorized recognizer."
     )
     return Table("attacks", "Every attacker on every system", note, lines, 3)

@@ -1,0 +1,55 @@
+"""Specs and parts -> what is to be audited and who attacks it. By literals alone: no code is run for a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bauta.attacks import ALL as ATTACKS
+from bauta.attacks import Attack
+from bauta.errors import UsageError
+from bauta.protections import ALL as PROTECTIONS
+from bauta.protections import Protection
+from bauta.recognizers.trainable import RECIPE
+from bauta.spec import parse
+from bauta.study.audit.subjects import Asked, separated
+from bauta.train.run import load_pipeline
+
+
+def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
+    """A protection to be audited: an object, a spec, ``"PMT(steps=80) @ 5"`` at another cut than the recognizer's own,
+    or a folder of `bauta train` with a network behind protections of its own.
+
+    known: classes beside bauta's own that a spec may name. Raises `UsageError`.
+    """
+    if isinstance(what, Protection):
+        return Asked(titled(what, type(what).__name__), what)
+    text, cut = separated(what)
+    if (Path(text).expanduser() / RECIPE).is_file():
+        trained = load_pipeline(Path(text).expanduser(), known=known)
+        if not trained.protections:
+            raise UsageError(f"{text} is a network without protections: give it as --recognizer.")
+        inside = " + ".join(titled(part, type(part).__name__) for part in trained.protections)
+        return Asked(f"{inside} of {Path(text).name}", None, cut, trained)
+    made = parse(text, (*PROTECTIONS, *known))
+    if not isinstance(made, Protection):
+        raise UsageError(f"{text} is no protection.")
+    name = titled(made, " ".join(text.split()))
+    return Asked(name if cut is None else f"{name}, cut {cut}", made, cut)
+
+
+def titled(part: Protection, otherwise: str) -> str:
+    """A part's recipe where it has one, which is a line; what torch prints of a module is none."""
+    said = repr(part)
+    return otherwise if "\n" in said or not said.endswith(")") or said == f"{type(part).__name__}()" else said
+
+
+def attacking(specs: Sequence[str | Attack], known: Iterable[type] = ()) -> list[Attack]:
+    """Attacks that are run instead of a level's. Raises `UsageError`."""
+    made = []
+    for spec in specs:
+        attack = spec if isinstance(spec, Attack) else parse(spec, (*ATTACKS, *known))
+        if not isinstance(attack, Attack):
+            raise UsageError(f"{spec} is no attack.")
+        made.append(attack)
+    return made
