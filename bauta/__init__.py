@@ -28,6 +28,7 @@ _HOME = {
     "System": "pipeline",
     "Victim": "attacks",
     "WhiteNoise": "protections",
+    "audit": "report.auditing",
     "detector": "faces",
     "faces_in": "faces",
     "load": "recognizers",

@@ -35,6 +35,7 @@ PUBLIC = [
     "Victim",
     "WhiteNoise",
     "__version__",
+    "audit",
     "detector",
     "faces_in",
     "load",

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from bauta.cli import datasets, mask, models, study, train
+from bauta.cli.audit import audit
 from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
@@ -48,6 +49,7 @@ app.command()(protect_features)
 app.command()(features)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(audit)
 app.command()(validate)
 app.command()(report)
 app.command()(serve)

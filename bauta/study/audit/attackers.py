@@ -162,7 +162,7 @@ def on_pictures(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stro
     for place, reader in enumerate(cast.readers if strong else cast.readers[:2]):
         yield Job(reader, False, None, 1 + place, {JUDGED: 1, READ: 2 * n})
         for name in () if subject.bare else FILTERS if strong else USUAL:
-            order = 6 + place if name in USUAL else 14
+            order = 3 + place if name in USUAL else 14
             yield Job(Purify(reader, name), False, None, order, {JUDGED: 1, READ: n})
     if not subject.authorizes:
         own = cast.once(ForeignRecognizer, subject.plain.recognizer)
@@ -180,7 +180,7 @@ def on_pictures(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stro
     )
     if cast.teacher is not None and is_aware:
         student = cast.once(Linkage, cast.teacher, epochs=knobs.epochs).knowing(sees=Stage.IMAGES, knows=knows)
-        yield linked(student, is_aware, knobs, n, 4)
+        yield linked(student, is_aware, knobs, n, 3)
     if strong and is_aware and subject.keyed:
         stolen = Denoiser(steps=max(1, knobs.steps // 2), batch_size=BATCH, width=0.5).knowing(knows=Knows.KEYS)
         takes = {JUDGED: 1.5, DENOISER_STEP: knobs.steps / 2, PROTECTED: float(knobs.faces), EMBEDDED: 2.0 * n}
@@ -202,7 +202,7 @@ def on_vectors(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stron
         if subject.keyed and (strong or subject.stage is not Stage.IMAGES):
             wires.append((Knows.KEYS, aware, True))
     for knows, given, is_aware in wires:
-        order = 3 if knows is not Knows.KEYS else 9
+        order = 4 if knows is not Knows.KEYS else 9
         yield drawn(PlainFace(steps=given.steps, batch_size=BATCH).knowing(knows=knows), is_aware, given, n, order)
         if strong:
             wide = RecFace(steps=given.steps, batch_size=BATCH, width=0.5).knowing(knows=knows)
@@ -215,7 +215,7 @@ def on_vectors(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stron
     if cast.teacher is not None:
         few = Knobs(min(given.faces, MOST_AWARE.faces), given.steps, given.epochs)
         student = cast.once(Linkage, cast.teacher, epochs=given.epochs).knowing(knows=knows)
-        yield linked(student, is_aware, few, n, 4)
+        yield linked(student, is_aware, few, n, 3)
     if subject.behind_dct:
         solved = {JUDGED: 1.5, EMBEDDED: 60.0 * n}
         yield Job(LinearInversion(), True, min(256, max(aware.faces, 1)), 3, solved)

@@ -33,6 +33,7 @@ from bauta.types import Stage
 
 CAUTION = 0.75  # of the time that is left when the plan is made: what is measured on a few faces is measured roughly
 REPORT = 0.06  # of the budget, for curves, pictures, tables and the report
+FIRST = 1  # the order of what is run in any case
 SYSTEMS = 0.5  # of the time, at most, for the victims' pictures of all systems
 UNAWARE = "unaware"
 PAIRS = (400, 200, 100, 60, 40, 20)
@@ -166,19 +167,19 @@ def price(one: Subject, job: Job, prices: Prices, paid: set[str]) -> float:
 def cells(
     subjects: Sequence[Subject], cast: Cast, prices: Prices, plan: Plan, time: float
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Cell -> seconds of what is run, and cell -> why of what is dropped, those that count least first."""
+    """Cell -> seconds of what is run, and cell -> why of what is dropped: what counts most is put in first, and what
+    does not fit any more makes room for what does."""
+    found = [(job.order, place, one, job) for place, one in enumerate(subjects) for job in plan.jobs(one, cast)]
+    seconds: dict[str, float] = {}
+    dropped: dict[str, str] = {}
     paid: set[str] = set()
-    found: list[tuple[int, int, str, float]] = []
-    for place, one in enumerate(subjects):
-        for job in plan.jobs(one, cast):
-            found.append((job.order, place, cell_of(one.name, job.attack), price(one, job, prices, paid)))
-    total, seconds, dropped = sum(entry[3] for entry in found), {}, {}
-    for order, _, cell, cost in sorted(found, reverse=True):
-        if total > time and order > 1:
+    for order, _, one, job in sorted(found, key=lambda entry: entry[:2]):
+        cell, after = cell_of(one.name, job.attack), set(paid)
+        cost = price(one, job, prices, after)
+        if cost > time and order > FIRST:
             dropped[cell] = f"no time: it would take about {max(1, round(cost))} s"
-            total -= cost
-        else:
-            seconds[cell] = cost
+            continue
+        seconds[cell], paid, time = cost, after, time - cost
     return seconds, dropped
 
 

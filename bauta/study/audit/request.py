@@ -23,7 +23,7 @@ from bauta.study import records
 from bauta.study.audit.attackers import MOST, STANDARD, Cast, level
 from bauta.study.audit.auditing import Auditing, Told
 from bauta.study.audit.budget import Clock
-from bauta.study.audit.plan import PAIRS, Plan, cuts, first_pairs, planned
+from bauta.study.audit.plan import PAIRS, REPORT, Plan, cuts, first_pairs, planned
 from bauta.study.audit.prices import measured
 from bauta.study.audit.subjects import Asked, Stand, Subject, names_of
 from bauta.study.gallery import Gallery, common_faces
@@ -110,7 +110,7 @@ def opened(request: Request, told: Told | None = None) -> Opened:
     """
     level(request.attackers)
     names_of(request.protections)
-    clock = Clock(request.budget)
+    clock = Clock((1 - REPORT) * request.budget)
     network = load(request.recognizer, cut=request.cut) if isinstance(request.recognizer, str) else request.recognizer
     if request.cut is not None:
         network = network.at_cut(request.cut)

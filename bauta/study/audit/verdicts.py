@@ -10,7 +10,8 @@ holds               of all attacks that were run, none got far: the upper end is
                     leak that was tried had an attacker who did succeed where nothing is protected
 unclear             the interval allows both
 not shown           nothing was measured that could tell: no attack was run, or none beat chance where nothing is
-                    protected, so that its failure says nothing
+                    protected, so that its failure says nothing. That a picture is far from the original says nothing
+                    either: somebody must have tried to clean it
 does not arise      nothing of this kind leaves the device
 ==================  ====================================================================================================
 
@@ -51,7 +52,7 @@ GETS = {
     OPEN: "learns {what}",
     LEAKS: "learns something of {what}",
     HOLDS: "learned next to nothing, most of it of {what}",
-    UNCLEAR: "may learn something of {what}: too few faces to say",
+    UNCLEAR: "may learn something of {what}, and there are too few faces to say",
 }
 
 
@@ -82,19 +83,22 @@ def verdict(system: str, threat: str, rows: Sequence[Row], bare: Sequence[Row]) 
     if threat not in exposed:
         why = "pictures do not leave the device" if threat in (VIEWER, FOREIGN) else "nothing of this kind is exposed"
         return Verdict(threat, system, NOT_THERE, f"{SUBJECT[threat]} gets nothing to look at: {why}.")
-    reached, before = leaks(rows, threat), leaks(bare, threat)
+    tried, before = leaks(rows, threat), leaks(bare, threat)
+    reached, start = dict(tried), before
+    if threat == VIEWER:
+        reached, start = looking(rows, tried), looking(bare, before)
     if not reached:
         return Verdict(threat, system, NOT_SHOWN, f"{SUBJECT[threat]}: no attack was measured, so nothing is shown.")
     kind = max(sorted(reached), key=lambda name: reached[name].leak.value)
     worst = reached[kind]
     word = word_of([found.leak for found in reached.values()])
-    incapable = [name for name in reached if name not in before or before[name].leak.low <= 0]
+    incapable = [name for name in reached if name not in tried or name not in before or before[name].leak.low <= 0]
     if word in (HOLDS, UNCLEAR) and incapable:
         word = NOT_SHOWN
-    start = before[kind].leak if kind in before else None
     knows = KNOWS.get(worst.row.knows, "")
-    sentence = said(threat, word, kind, worst, start, incapable, knows)
-    return Verdict(threat, system, word, sentence, worst.row.attack, knows, kind, worst.leak, start)
+    unprotected = start[kind].leak if kind in start else None
+    sentence = said(threat, word, kind, worst, unprotected, incapable, knows)
+    return Verdict(threat, system, word, sentence, worst.row.attack, knows, kind, worst.leak, unprotected)
 
 
 def word_of(reached: Sequence[Interval]) -> str:
@@ -107,19 +111,23 @@ def word_of(reached: Sequence[Interval]) -> str:
 
 
 def leaks(rows: Iterable[Row], threat: str) -> dict[str, Worst]:
-    """Kind of leak -> the strongest attacker under one threat.
-
-    A viewer needs no attack to look: how near the uploaded picture is to the original counts as his.
-    """
-    own = [row for row in rows if row.role == "attack" and row.settings.get("threat") == threat]
+    """Kind of leak -> the strongest attacker under one threat."""
     found: dict[str, Worst] = {}
-    for kinds in worst_case(own).values():
+    for kinds in worst_case(row for row in rows if row.settings.get("threat") == threat).values():
         found |= {name: worst for name, worst in kinds.items() if name in INFRINGING}
-    if threat == VIEWER:
-        for row in own:
-            seen = looked(row)
-            if seen is not None and (PICTURE not in found or seen.leak.value > found[PICTURE].leak.value):
-                found[PICTURE] = seen
+    return found
+
+
+def looking(rows: Iterable[Row], tried: dict[str, Worst]) -> dict[str, Worst]:
+    """The same, where somebody sees the uploaded picture itself: how near it is to the original counts too.
+
+    A picture that is far from the original has not been shown to hide the face: only who tried to clean it can tell.
+    """
+    found = dict(tried)
+    for row in rows:
+        seen = looked(row)
+        if seen is not None and (PICTURE not in found or seen.leak.value > found[PICTURE].leak.value):
+            found[PICTURE] = seen
     return found
 
 
@@ -145,10 +153,10 @@ def said(
     if start is not None:
         measured += f"; without protection {start.value:.2f}"
     if word == NOT_SHOWN:
-        tried = " and ".join(WHAT[name] for name in incapable)
+        what = " and ".join(WHAT[name] for name in incapable)
         return (
-            f"{SUBJECT[threat]}: protection is not shown, because no attack on {tried} beats chance where nothing is "
-            f"protected. The most found is {measured}."
+            f"{SUBJECT[threat]}: protection is not shown, because no attack that was run after {what} beats chance "
+            f"where nothing is protected. {measured[0].upper()}{measured[1:]}."
         )
     return f"{SUBJECT[threat]} {GETS[word].format(what=WHAT[kind])}: {measured}."
 
