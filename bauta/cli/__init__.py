@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from bauta.cli import datasets, mask, models, study, train
 from bauta.cli.audit import audit
+from bauta.cli.compare import compare
 from bauta.cli.demo import demo
 from bauta.cli.doctor import doctor
 from bauta.cli.evaluate import evaluate
@@ -50,6 +51,7 @@ app.command()(features)
 app.command()(demo)
 app.command()(evaluate)
 app.command()(audit)
+app.command()(compare)
 app.command()(validate)
 app.command()(report)
 app.command()(serve)

@@ -19,9 +19,13 @@ class Protection(nn.Module):
 
     `fit` learns what must be learned (most have nothing) and returns self; `forward` rewrites a batch of its stage.
     `faces` says whose data this is: digests for draws, identity for personal masks, RGB for face hulls.
+
+    needs: what `fit` must be given, in words; trains: what is trained, if anything, for the table that compares them.
     """
 
     stage: ClassVar[Stage]
+    needs: ClassVar[tuple[str, ...]] = ()
+    trains: ClassVar[str] = ""
     seed: int  # only those that draw have one
 
     def fit(self, faces: Faces | None, *recognizers: Recognizer) -> Self:

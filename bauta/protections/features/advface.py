@@ -63,6 +63,8 @@ class AdvFace(FeatureProtection):
     anew against the same shadow model: who knows the scheme is granted the model, as no secret of the method's.
     """
 
+    needs = ("client layers", "public faces")
+    trains = "a shadow model"
     spread_: Tensor | None
     shape_: Tensor | None
 

@@ -42,6 +42,8 @@ class DCTDP(DrawnProtection):
     it fixes the draw; the promise is against those who do not know it.
     """
 
+    needs = ("public faces",)
+    trains = "the server behind it, with its budgets"
     low_: Tensor
     high_: Tensor
 

@@ -86,6 +86,9 @@ class DeepObfuscator(FeatureProtection):
     width: a factor on the U-Net's channels. training_seed: of all first weights and the order of the batches.
     """
 
+    needs = ("the recognizer", "public faces")
+    trains = "an obfuscator, against a decoder"
+
     def __init__(
         self,
         weight: float = 3.0,

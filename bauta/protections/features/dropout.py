@@ -27,6 +27,7 @@ class FeatureDropout(FeatureProtection):
     and 0.832 where one side is protected.
     """
 
+    needs = ("client layers", "public faces")
     mean_: Tensor
 
     def __init__(self, rate: float = 0.3, *, seed: int = 0) -> None:

@@ -48,6 +48,8 @@ class DuetFace(FrequencyProtection):
     Raises `UsageError` while the client has not been trained.
     """
 
+    trains = "the server behind it, and the client's network"
+
     def __init__(
         self,
         *,

@@ -37,6 +37,7 @@ class FrequencyProtection(FeatureProtection):
     what the scheme does: ``Pipeline(frequency_small(channels=p.channels), p, twin=frequency_small())``.
     """
 
+    trains = "the server behind it"
     changes_channels = True
 
     @property

@@ -51,6 +51,7 @@ class Mechanism(FeatureProtection):
     that no output is e^100,000 times as likely for one face as for another. The default keeps the promise.
     """
 
+    needs = ("client layers", "public faces")
     order: ClassVar[float]
     epsilon: float
     quantile: float

@@ -39,6 +39,8 @@ class MinusFaceResidue(FrequencyProtection):
     come from `training_seed`; before it has been trained g(x) is arbitrary, and `steps_` counts the training.
     """
 
+    needs = ("public faces",)
+    trains = "the server behind it, with a generator"
     mean_: Tensor
     deviation_: Tensor
     steps_: Tensor
@@ -123,6 +125,8 @@ class MinusFace(DrawnProtection):
 
     Raises `UsageError` while the generator has not been trained.
     """
+
+    trains = "the server behind it, after its generator"
 
     def __init__(
         self,

@@ -54,6 +54,8 @@ class MatchedNoise(FeatureProtection):
     fixes the order.
     """
 
+    needs = ("client layers",)
+
     def __init__(self, protection: ImageProtection | None = None, *, seed: int = 0) -> None:
         super().__init__()
         self.protection = PMT() if protection is None else protection

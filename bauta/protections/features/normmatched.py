@@ -26,6 +26,8 @@ class NormMatchedNoise(FeatureProtection):
     fixes the draw, which is another than the protection's own.
     """
 
+    needs = ("client layers", "public faces")
+
     def __init__(self, protection: FeatureProtection | None = None, *, seed: int = 0) -> None:
         super().__init__()
         self.protection: FeatureProtection = GaussianNoise() if protection is None else protection

@@ -28,6 +28,7 @@ class Quantization(FeatureProtection):
     Gradients pass unchanged, so that an attacker who differentiates is not stopped by a trick.
     """
 
+    needs = ("client layers", "public faces")
     low_: Tensor
     high_: Tensor
 

@@ -40,6 +40,8 @@ class RefreshedAdvFace(AdvFace):
     `AdvFace`; the time of a record grows by as much again a round.
     """
 
+    trains = "several shadow models"
+
     def __init__(
         self,
         epsilon: float = 0.3,

@@ -23,6 +23,7 @@ class Cloak(ImageProtection):
     the same on 8-bit levels, `batch_size` at a time; a picture's draws follow its digest.
     """
 
+    needs = ("recognizers",)
     seed: int
     batch_size: int
     team_: Team

@@ -40,6 +40,7 @@ class PEEP(ImageProtection):
     The paper's body was not at hand when this was written: the scaling and the defaults are ours.
     """
 
+    needs = ("public faces",)
     mean_: Tensor
     eigenfaces_: Tensor
     low_: Tensor

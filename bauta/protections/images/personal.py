@@ -27,6 +27,8 @@ class PersonalMask(ImageProtection):
     own, from whatever pictures he brings, of each person among them.
     """
 
+    needs = ("recognizers", "photos of the person")
+    trains = "a mask for each person"
     strength: float = 1.0
     seed: int
     team_: Team

@@ -133,6 +133,8 @@ class PMT(ImageProtection):
     client's layers still reads the identity. `bauta study run pmt-abuse` measures both.
     """
 
+    needs = ("client layers",)
+
     def __init__(
         self,
         *,

@@ -34,6 +34,8 @@ class ScatterMask(TransferMask):
     Other options as `TransferMask`.
     """
 
+    needs = ("recognizers", "photos of the person", "public faces")
+
     def __init__(
         self,
         *,
