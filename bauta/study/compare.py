@@ -57,8 +57,8 @@ def protections_table(rows: dict[str, list[Row]]) -> Table:
     note = (
         "modifies: the stage that is rewritten. needs: what it must be given before it protects. trains: what is "
         "trained for it. any recognizer: whether it works with one as it is, without a server of its own. key: whether "
-        "somebody who knows the method needs a secret to make the very same. utility and worst leaks: measured, in 0..1, "
-        "by the strongest attack that was run; leaks of 0 are chance."
+        "somebody who knows the method needs a secret to make the very same. utility and worst leaks: measured, in "
+        "0..1, by the strongest attack that was run; leaks of 0 are chance."
     )
     return Table("protections", "What each protection modifies, needs and trains", note, lines + others)
 
@@ -88,7 +88,7 @@ def systems(rows: Sequence[Row]) -> dict[str, Cells]:
                 f"leak of {kind}": worst[system][kind].leak if kind in worst.get(system, {}) else None for kind in KINDS
             },
         }
-        for system in dict.fromkeys(row.system for row in kept)
+        for system, leaks in ((system, worst.get(system, {})) for system in dict.fromkeys(row.system for row in kept))
         if system in uses or system in worst
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Generator, Tensor
@@ -27,7 +27,7 @@ class PersonalMask(ImageProtection):
     own, from whatever pictures he brings, of each person among them.
     """
 
-    needs = ("recognizers", "photos of the person")
+    needs: ClassVar[tuple[str, ...]] = ("recognizers", "photos of the person")
     trains = "a mask for each person"
     strength: float = 1.0
     seed: int

@@ -197,7 +197,8 @@ def kept(folder: Path, stated: Mapping[str, Any]) -> dict[str, Any] | None:
 def foreign(names: Sequence[str | Recognizer] | None, but: str) -> list[ForeignRecognizer]:
     """The readers: those named, or all that are here and were not authorized; the most accurate first."""
     if names is None:
-        there = [record for record in zoo.WEIGHTS if record.name != but and zoo.place(record.files[0])]
+        every = (*zoo.WEIGHTS, *zoo.registered_weights())
+        there = [record for record in every if record.name != but and zoo.place(record.files[0])]
         names = [record.name for record in sorted(there, key=lambda record: -(record.accuracy or 0.0))]
     return [ForeignRecognizer(name) for name in names]
 
