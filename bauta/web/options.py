@@ -77,4 +77,5 @@ class Remove(OnPhotos):
     strength: Strength | None = None
 
 
-Order = Annotated[Protect | Learn | Apply | Remove, Field(discriminator="task")]
+Order = Protect | Learn | Apply | Remove
+"""Told apart by their `task`."""

@@ -7,15 +7,16 @@ origin at the Origin, and everybody who was not given the printed address at the
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from bauta.report.page import HERE, digest
 
 TOKEN = "x-bauta-token"  # noqa: S105, the header's name
 UPLOADS = ("/api/photos", "/api/masks")
@@ -36,9 +37,11 @@ OUR_POLICY = (
     "frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-OUR_SCRIPT = digest((HERE / "page.js").read_text(encoding="utf-8"))
+OUR_SCRIPT = base64.b64encode(
+    hashlib.sha256((resources.files("bauta.report") / "page.js").read_bytes()).digest()
+).decode()
 REPORT_POLICY = (
-    f"default-src 'none'; script-src '{OUR_SCRIPT}'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    f"default-src 'none'; script-src 'sha256-{OUR_SCRIPT}'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox allow-scripts"
 )
 """A report is a file that somebody else may have written: it draws, runs the script that this bauta gives its own
@@ -102,11 +105,11 @@ class Guard:
             raise Refused(403, "A request that changes something must say its Origin; send it from the page.")
         sites = {"same-origin"} if path.startswith("/api") else {"same-origin", "none"}
         link = path == "/" and headers.get("sec-fetch-dest") == "document"  # the empty page, opened from anywhere
-        if headers.get("sec-fetch-site", "same-origin") not in sites and not link:
+        if not sites.issuperset(headers.getlist("sec-fetch-site")) and not link:
             raise Refused(403, "Another site asked for this; open the address that bauta serve printed.")
 
     def _has_token(self, path: str, headers: Headers) -> None:
-        given = headers.get(TOKEN, "")
+        given = "".join(headers.getlist(TOKEN))
         if path.startswith("/api") and not hmac.compare_digest(given.encode(), self.token.encode()):
             raise Refused(401, "The token is missing or wrong; open the address that bauta serve printed.")
 
