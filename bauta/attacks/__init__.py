@@ -21,12 +21,17 @@ from bauta.attacks.base import (
 from bauta.attacks.client_holder import ClientHolder
 from bauta.attacks.oracle import AcceptReject, AnySystem, NoisyScores, Oracle, QuantizedScores, QueryLimit
 from bauta.attacks.purify import FILTERS, Purify
+from bauta.attacks.reconstruction.averaged import AveragedSearch
 from bauta.attacks.reconstruction.averaging import Averaging, KnownPairs
+from bauta.attacks.reconstruction.blobs import GaussianBlobs
 from bauta.attacks.reconstruction.denoiser import Denoiser
+from bauta.attacks.reconstruction.evolution import EvolutionStrategy
 from bauta.attacks.reconstruction.inversion import Inversion
+from bauta.attacks.reconstruction.latent_mapping import LatentMapping
 from bauta.attacks.reconstruction.linear_inversion import LinearInversion
 from bauta.attacks.reconstruction.map2v import Map2V
 from bauta.attacks.reconstruction.map2v_fast import Map2VFast
+from bauta.attacks.reconstruction.nbnet import NbNet
 from bauta.attacks.reconstruction.placing import InverseDCT, Unshuffled
 from bauta.attacks.reconstruction.plain import PlainFace
 from bauta.attacks.reconstruction.recface import RecFace
@@ -58,6 +63,11 @@ ALL = (
     Map2V,
     Map2VFast,
     Map2VWhiteBox,
+    AveragedSearch,
+    EvolutionStrategy,
+    GaussianBlobs,
+    LatentMapping,
+    NbNet,
     ForeignEstimator,
     LogisticProbe,
     MLPProbe,
@@ -74,20 +84,24 @@ __all__ = [
     "AnySystem",
     "Attack",
     "AttributeInference",
+    "AveragedSearch",
     "Averaging",
     "CNNProbe",
     "ClientHolder",
     "Clustered",
     "Comparison",
     "Denoiser",
+    "EvolutionStrategy",
     "ForeignEstimator",
     "ForeignRecognizer",
+    "GaussianBlobs",
     "Guess",
     "InverseDCT",
     "Inversion",
     "Knowledge",
     "KnownPairs",
     "Knows",
+    "LatentMapping",
     "LinearInversion",
     "Linkage",
     "LogisticProbe",
@@ -96,6 +110,7 @@ __all__ = [
     "Map2VFast",
     "Map2VWhiteBox",
     "MeanStart",
+    "NbNet",
     "NoisyScores",
     "Oracle",
     "PlainFace",

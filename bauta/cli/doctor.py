@@ -18,7 +18,13 @@ NEEDED = (
     "torch", "numpy", "pillow", "kornia", "opencv-python-headless", "scikit-learn", "scipy", "safetensors", "typer",
     "rich", "platformdirs", "matplotlib",
 )  # fmt: skip
-EXTRAS = {"heif": ("pillow-heif",), "onnx": ("onnx", "onnxruntime"), "web": ("fastapi", "uvicorn"), "scale": ("ray",)}
+EXTRAS = {
+    "heif": ("pillow-heif",),
+    "onnx": ("onnx", "onnxruntime"),
+    "web": ("fastapi", "uvicorn"),
+    "scale": ("ray",),
+    "evolution": ("cma",),
+}
 
 
 def doctor() -> None:

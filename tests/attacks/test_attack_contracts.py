@@ -15,19 +15,23 @@ from bauta.attacks import (
     ALL,
     Access,
     Attack,
+    AveragedSearch,
     Averaging,
     ClientHolder,
     CNNProbe,
     Comparison,
     Denoiser,
+    EvolutionStrategy,
     ForeignEstimator,
     ForeignRecognizer,
+    GaussianBlobs,
     Guess,
     InverseDCT,
     Inversion,
     Knowledge,
     KnownPairs,
     Knows,
+    LatentMapping,
     LinearInversion,
     Linkage,
     LogisticProbe,
@@ -35,6 +39,7 @@ from bauta.attacks import (
     Map2VFast,
     Map2VWhiteBox,
     MLPProbe,
+    NbNet,
     PlainFace,
     Purify,
     Ranked,
@@ -48,7 +53,7 @@ from bauta.attacks import (
 )
 from bauta.errors import BeyondKnowledge
 from bauta.estimators import Estimator
-from bauta.generators import Eigenfaces
+from bauta.generators import Canvas, Eigenfaces
 from bauta.pipeline import Pipeline
 from bauta.protections import PMT, PartialFace, WhiteNoise
 from bauta.protections.features.frequency import places_of
@@ -104,6 +109,13 @@ MADE: dict[str, Callable[[], Attack]] = {
     "Map2V": lambda: Map2V(Eigenfaces(components=5), Ranked(priors=4, top=2), iterations=2),
     "Map2VFast": lambda: Map2VFast(Eigenfaces(components=5), rounds=2, priors=4),
     "Map2VWhiteBox": lambda: Map2VWhiteBox(Eigenfaces(components=5), Ranked(priors=4, top=2), iterations=2),
+    "AveragedSearch": lambda: AveragedSearch(
+        Eigenfaces(components=5), READER, latents=3, iterations=2, window=1, finalists=2
+    ),
+    "EvolutionStrategy": lambda: EvolutionStrategy(Eigenfaces(components=5), rounds=2),
+    "GaussianBlobs": lambda: GaussianBlobs(Canvas(side=tiny.SIDE), rounds=2, blobs=3),
+    "LatentMapping": lambda: LatentMapping(Eigenfaces(components=5), draws=10, steps=2, width=4),
+    "NbNet": lambda: NbNet(steps=2, batch_size=4, width=0.25),
     "ForeignEstimator": lambda: ForeignEstimator("gender", Brightness()),
     "LogisticProbe": lambda: LogisticProbe("gender", components=4),
     "MLPProbe": lambda: MLPProbe("gender", components=4, width=4, epochs=1),

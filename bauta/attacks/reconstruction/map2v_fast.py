@@ -72,7 +72,7 @@ class Map2VFast(LatentSearch):
 
     def search(self, oracle: Oracle, targets: Tensor) -> Iterator[Found]:
         asking = Asking(self.prior, oracle, targets, flip=self.flip, batch_size=self.batch_size)
-        place = _Coordinates(asking, *self.prior.axes(self.axes, Generator().manual_seed(self.seed)))
+        place = Coordinates(asking, *self.prior.axes(self.axes, Generator().manual_seed(self.seed)))
         points, best = self._start(place, len(targets))
         yield asking.found
         draws = generators(self.seed, row_digests(targets), "directions")
@@ -102,7 +102,7 @@ class Map2VFast(LatentSearch):
             )
             yield asking.found
 
-    def _start(self, place: _Coordinates, count: int) -> tuple[Tensor, Tensor]:
+    def _start(self, place: Coordinates, count: int) -> tuple[Tensor, Tensor]:
         """(V, k) coordinates and (V,) scores: the best along the slope of the scores of draws."""
         drawn = torch.randn(self.priors, place.dimension, generator=Generator().manual_seed(self.seed))
         rows = torch.arange(count)
@@ -113,7 +113,7 @@ class Map2VFast(LatentSearch):
         return better(torch.cat([line, drawn], 1), torch.cat([place.ask(line, rows), asked], 1))
 
 
-class _Coordinates:
+class Coordinates:
     """Asks in coordinates of axes: y -> center + y @ axes."""
 
     def __init__(self, asking: Asking, center: Tensor, axes: Tensor) -> None:

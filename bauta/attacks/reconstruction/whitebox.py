@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from bauta.attacks.base import Access, Knowledge, Knows, Victim
 from bauta.attacks.oracle import Oracle
 from bauta.attacks.reconstruction.map2v import Descent
-from bauta.attacks.reconstruction.search import Asking, Found
+from bauta.attacks.reconstruction.search import Asking, Found, LatentSearch
 from bauta.errors import UsageError
 from bauta.generators.prior import truncated
 from bauta.types import Images, Stage, Templates
@@ -41,23 +41,26 @@ class Map2VWhiteBox(Descent):
         return AskingGlass(self.prior, oracle, rows, flip=self.flip, batch_size=self.batch_size)
 
     def slopes(self, asking: Asking, here: Tensor, start: Tensor, rows: Tensor, draws: Sequence[Generator]) -> Tensor:
-        return torch.cat(
-            [
-                self._slope(asking, *part)
-                for part in zip(*(torch.split(x, self.batch_size) for x in (here, start, rows)), strict=True)
-            ]
-        )
+        return uphill(self, asking, here, start, rows, self.psi)
 
-    def _slope(self, asking: Asking, here: Tensor, start: Tensor, rows: Tensor) -> Tensor:
+
+def uphill(search: LatentSearch, asking: Asking, here: Tensor, start: Tensor, rows: Tensor, psi: float) -> Tensor:
+    """(L, *shape) gradient of minus the scores at `here` for the targets in `rows`; it asks, batch by batch.
+
+    Raises `UsageError` where a protection passes no gradient.
+    """
+    slopes = []
+    for there, toward, who in zip(*(torch.split(x, search.batch_size) for x in (here, start, rows)), strict=True):
         with torch.enable_grad():  # a caller that needs no gradient may have switched it off
-            point = here.detach().requires_grad_(True)
-            shown = truncated(point, start, self.psi)
-            scores = asking.answers(asking.prior.render(shown), rows)
+            point = there.detach().requires_grad_(True)
+            shown = truncated(point, toward, psi)
+            scores = asking.answers(asking.prior.render(shown), who)
             if not scores.requires_grad:
-                raise UsageError(f"The victim's protection passes no gradient, so {type(self).__name__} has none.")
+                raise UsageError(f"The victim's protection passes no gradient, so {type(search).__name__} has none.")
             (slope,) = torch.autograd.grad(-scores.sum(), point)
-        asking.enter(shown.detach(), rows, scores.detach())
-        return slope
+        asking.enter(shown.detach(), who, scores.detach())
+        slopes.append(slope)
+    return torch.cat(slopes)
 
 
 class Glass:
