@@ -18,6 +18,7 @@ from bauta.protections import ALL as PROTECTIONS
 from bauta.protections import FeatureProtection, Protection
 from bauta.study import records
 from bauta.study.audit.threats import threat
+from bauta.study.audit.verdicts import LITTLE
 from bauta.study.declared import told
 from bauta.study.records import Row
 from bauta.study.sanity import is_bare
@@ -56,9 +57,10 @@ def protections_table(rows: dict[str, list[Row]]) -> Table:
         lines += [{**facts, **line} for line in measured.get(name, [{}])]
     note = (
         "modifies: the stage that is rewritten. needs: what it must be given before it protects. trains: what is "
-        "trained for it. any recognizer: whether it works with one as it is, without a server of its own. key: whether "
+        "trained for it. service's model: whether any recognizer will do as it is. key: whether "
         "somebody who knows the method needs a secret to make the very same. utility and worst leaks: measured, in "
-        "0..1, by the strongest attack that was run; leaks of 0 are chance."
+        "0..1, by the strongest attack that was run; leaks of 0 are chance. generic: whether no attack that was run, of "
+        f"any kind, may have got beyond {LITTLE:g}."
     )
     return Table("protections", "What each protection modifies, needs and trains", note, lines + others)
 
@@ -71,7 +73,7 @@ def declared(made: type[Protection]) -> Cells:
         "modifies": made.stage.value,
         "needs": ", ".join(made.needs) or "nothing",
         "trains": made.trains or "nothing",
-        "any recognizer": not wide,
+        "service's model": "one of its own" if wide else "as it is",
         "key": "seed" in inspect.signature(made).parameters,
     }
 
