@@ -10,12 +10,13 @@ export OPENBLAS_NUM_THREADS ?= $(OMP_NUM_THREADS)
 # Tests are small, so they gain by processes and not by threads: one thread in each. Say WORKERS=8 for eight.
 WORKERS ?= 2
 
-.PHONY: help setup test check demo bench
+.PHONY: help setup test check demo docs bench
 
 help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
 	@echo "make check   lint, formatting, types"
 	@echo "make demo    protect a few photos and print the proof"
+	@echo "make docs    the documentation as a site, in out/site"
 	@echo "make bench   speed and memory beside rivals, and what a blind guess of a face scores"
 
 setup: .venv/.ready
@@ -36,6 +37,13 @@ check: setup
 
 demo: setup
 	$(BIN)/bauta demo
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.venv/.docs: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
 
 bench: setup
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -1,12 +1,12 @@
 """The nouns: what flows through a face-recognition system, with shapes and ranges.
 
-============  ================  ==================================================================
-name          shape             what
-============  ================  ==================================================================
-`Images`      (B, 3, H, W)      RGB float in [0, 1], aligned faces (112 x 112 unless said otherwise)
-`Features`    (B, C, h, w)      everything that crosses the wire, in one tensor
-`Templates`   (B, D)            unit rows: what the provider stores and compares
-============  ================  ==================================================================
+    ============  ================  ==================================================================
+    name          shape             what
+    ============  ================  ==================================================================
+    `Images`      (B, 3, H, W)      RGB float in [0, 1], aligned faces (112 x 112 unless said otherwise)
+    `Features`    (B, C, h, w)      everything that crosses the wire, in one tensor
+    `Templates`   (B, D)            unit rows: what the provider stores and compares
+    ============  ================  ==================================================================
 """
 
 from __future__ import annotations
