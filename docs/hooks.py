@@ -1,4 +1,4 @@
-"""Pages that the site makes of the code: one for each protection and attack, from its docstring and its measured row."""
+"""Pages that the site makes of the code: one for each protection and attack, with what it declares and measured."""
 
 from __future__ import annotations
 
