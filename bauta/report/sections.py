@@ -178,9 +178,9 @@ def threats(found: Sequence[Threat]) -> Markup:
         {
             "attack": threat.attack,
             "who": threat.threat or None,
-            "sees": threat.sees,
-            "may": threat.access,
-            "knows": threat.knows,
+            "sees": threat.sees or None,
+            "may": threat.access or None,
+            "knows": threat.knows or None,
             "holds": threat.holds or None,
             "run": "yes" if threat.run else f"no: {threat.why_not}",
         }
