@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bauta.report.markup import Markup, join, tag
 
 WIDTH, HEIGHT = 420.0, 320.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 14.0, 46.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 14.0, 46.0
 SERIES = 7  # colors (`.s0` to `.s6` of page.css), shapes and, beyond these, dashes
 RADIUS = 4.5
 FEW = 2  # decades, of which the ticks are 1, 2 and 5; of more, the powers of ten

@@ -23,8 +23,8 @@ from bauta.study.audit.document import Curve, Histogram, Line, Point
 SVG = "{http://www.w3.org/2000/svg}"
 CSS = (Path(charts.__file__).parent / "page.css").read_text()
 
-# the plane: 420 x 320 pixels, of which 56 are left of it, 14 right, 14 above and 46 below
-LEFT, RIGHT, TOP, BOTTOM = 56, 406, 14, 274
+# the plane: 420 x 320 pixels, of which 62 are left of it, 14 right, 14 above and 46 below
+LEFT, RIGHT, TOP, BOTTOM = 62, 406, 14, 274
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
