@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bauta.study.sanity import Flag
     from bauta.study.tables.base import Table
 
+DEEP = 2  # settings further down are folded away
 PNG = b"\x89PNG\r\n\x1a\n"
 
 # How a verdict is drawn, each with an outline of its own: color alone says nothing.
@@ -95,7 +96,8 @@ def verdicts(found: Sequence[Verdict]) -> Markup:
         for word in LEVELS
         if any(v.word == word for v in found)
     ]
-    return join(boxed(table, "Every system against every threat"), tag("ul", *words, class_="words"), *long)
+    beside = tag("div", *long, class_="judged" if len(systems) == 1 else None)
+    return join(boxed(table, "Every system against every threat"), tag("ul", *words, class_="words"), beside)
 
 
 def glance(verdict: Verdict | None) -> Markup:
@@ -204,15 +206,23 @@ def folded(table: Table) -> Markup:
     """One table under its title."""
     return tag(
         "details",
-        tag("summary", tag("h3", table.title), tag("span", f"{len(table.rows)} lines", class_="note")),
+        tag("summary", tag("h3", table.title), tag("span", lines(table.rows), class_="note")),
         tag("p", table.note, class_="note") if table.note else join(),
         tabular(table.rows, table.title, digits=table.digits),
         class_="table",
     )
 
 
+def lines(rows: Sequence[object]) -> str:
+    """How many there are."""
+    return "1 line" if len(rows) == 1 else f"{len(rows)} lines"
+
+
 def measured_with(document: Document) -> Markup:
     """What was made smaller, what was not run, and every setting, version and digest."""
+    settings = flat(document.settings)
+    near = [(", ".join(path), value) for path, value in settings if len(path) <= DEEP]
+    deep = [(", ".join(path), value) for path, value in settings if len(path) > DEEP]
     parts = []
     if document.cuts:
         parts += [tag("h3", "What the time budget made smaller"), tag("ul", *(tag("li", cut) for cut in document.cuts))]
@@ -220,10 +230,12 @@ def measured_with(document: Document) -> Markup:
         rows = [{"what": what, "why": why} for what, why in document.absent]
         parts += [tag("h3", "What was not run"), tabular(rows, "What was not run")]
     for title, given in (
-        ("Settings", flat(document.settings)),
+        ("Settings", near),
         ("Versions", list(document.versions.items())),
         ("Weights, by SHA-256", list(document.weights.items())),
     ):
         if given:
             parts += [tag("h3", title), facts(given, title)]
+        if title == "Settings" and deep:
+            parts.append(tag("details", tag("summary", f"{lines(deep)} of detail"), facts(deep, "Settings in detail")))
     return join(*parts)

@@ -62,13 +62,13 @@ def facts(rows: Sequence[tuple[str, object]], caption: str) -> Markup:
     return boxed(table, caption)
 
 
-def flat(settings: Mapping[str, object], above: str = "") -> list[tuple[str, object]]:
-    """Settings within settings as one list: ``machine, cores``; lists with commas, and nothing as a dash."""
-    found: list[tuple[str, object]] = []
+def flat(settings: Mapping[str, object], *above: str) -> list[tuple[tuple[str, ...], object]]:
+    """Settings within settings as one list, each under the names that lead to it; lists with commas."""
+    found: list[tuple[tuple[str, ...], object]] = []
     for name, value in settings.items():
-        path = f"{above}, {name}" if above else str(name)
+        path = (*above, str(name))
         if isinstance(value, Mapping):
-            found += flat(value, path)
+            found += flat(value, *path)
         elif isinstance(value, list | tuple | set | frozenset):
             found.append((path, ", ".join(map(str, value)) or None))
         else:

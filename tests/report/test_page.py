@@ -193,6 +193,16 @@ def test_numbers_are_those_of_the_document(text: str) -> None:
     assert f"{HOSTILE}, {HOSTILE} 1, {HOSTILE}" in words, "settings within settings"
 
 
+def test_deep_settings_are_folded_and_all_there() -> None:
+    settings = {"seed": 7, "plan": {"pairs": {"a, b": 60, "c": {}}, "steps": 30}, "empty": []}
+    text = page(replace(document("QQ"), settings=settings))
+    (folded,) = re.findall(r"<details><summary>1 line of detail</summary>(.*?)</details>", text)
+    assert "plan, pairs, a, b" in folded
+    assert "60" in folded
+    assert "plan, steps" in text
+    assert "plan, steps" not in folded
+
+
 def test_a_verdict_is_said_in_words_and_in_an_outline(text: str, folder: Path) -> None:
     assert set(LEVELS) == set(WORDS)
     words = " ".join(Parsed(text).text)
