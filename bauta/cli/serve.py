@@ -34,8 +34,8 @@ def serve(
     for folder in recognizer or ():
         if not (folder / "recipe.json").is_file():
             raise UsageError(f"--recognizer {folder} is no folder that a training left; give one with a recipe.json.")
-    end_well()
     server = Server(port=port, reports=reports, recognizers=[str(f.resolve()) for f in recognizer or ()], device=device)
+    end_well(server)
     if server.private.orphans:
         sys.stderr.write("What an earlier page left behind when it was killed is wiped.\n")
     sys.stdout.write(f"{server.url}\n")
@@ -48,3 +48,5 @@ def serve(
         server.run()
     except KeyboardInterrupt:
         sys.stderr.write("Everything that lay in the page is wiped.\n")
+    if server.code:
+        raise typer.Exit(server.code)

@@ -102,11 +102,11 @@ class Jobs:
         if job.over:
             return
         running, job.state, job.ended = job.state == "running", "canceled", time.time()
-        self._version += 1
         if running:
             await asyncio.to_thread(self.worker.stop)
             self.worker.start()
         shutil.rmtree(job.folder, ignore_errors=True)
+        self._version += 1
 
     async def take(self, job: Job) -> None:
         """Take a job away with all that it made."""

@@ -43,7 +43,7 @@ class Server:
     """One page, bound to its port from the start. `url` is for its user alone: it holds the token.
 
     port: 0 for a free one. reports: a folder whose reports can be read, or None. recognizers: folders of trainings.
-    device: as the command line takes it. Raises `UsageError`.
+    device: as the command line takes it. `code`: what the process should end with. Raises `UsageError`.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Server:
         self.socket = listening(port)
         self.port = int(self.socket.getsockname()[1])
         self.token = secrets.token_urlsafe(32)
+        self.code = 0
         self.private = Private()
         atexit.register(self.private.wipe)
         shelf = Shelf(self.private.folder / "shelf")
@@ -108,13 +109,13 @@ def listening(port: int) -> socket.socket:
     return made
 
 
-def leave_at_once(number: int, frame: FrameType | None) -> None:
-    """End with the exit code of a signal, and with everything that is done at an end."""
-    raise SystemExit(128 + number)
+def end_well(server: Server) -> None:
+    """Have a closed terminal and `kill` end a server as Ctrl-C does, wiped. For the main thread."""
 
+    def leave(number: int, frame: FrameType | None) -> None:
+        server.code = 128 + number
+        server.stop()
 
-def end_well() -> None:
-    """Have a closed terminal and `kill` end the process as Ctrl-C does: wiped. For the main thread."""
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), leave_at_once)
+            signal.signal(getattr(signal, name), leave)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,13 @@ def smooth(number: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def given_mirror() -> str | None:
+    """BAUTA_MIRROR, before the home takes it away."""
+    return os.environ.get("BAUTA_MIRROR")
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, given_mirror: str | None) -> Iterator[Path]:
     """A home that knows "mine", also to processes that are started from here."""
     folder = tmp_path_factory.mktemp("web")
     network = MobileFaceV3(Preprocess())
@@ -74,7 +81,7 @@ def listening(server: Server) -> threading.Thread:
     """Run a server beside the test until it answers."""
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    for _ in range(600):
+    for _ in range(1500):
         if server.server.started:
             return thread
         time.sleep(0.05)
@@ -136,7 +143,7 @@ def finished(client: httpx.Client) -> Callable[[dict[str, Any]], Any]:
     def wait(order: dict[str, Any]) -> Any:
         answer = client.post("/api/jobs", json=order)
         assert answer.status_code == 200, answer.text
-        for _ in range(1200):
+        for _ in range(3000):
             now = client.get(f"/api/jobs/{answer.json()['id']}")
             if now.status_code == 200:
                 return now.json()

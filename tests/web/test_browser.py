@@ -22,7 +22,7 @@ Page = playwright.Page
 expect = playwright.expect
 
 pytestmark = pytest.mark.browser
-SECONDS = 60_000  # ms: a machine may be busy
+SECONDS = 150_000  # ms: a machine may be busy
 
 
 @pytest.fixture(scope="session")
@@ -39,20 +39,26 @@ def browser() -> Iterator[playwright.Browser]:
 
 
 @pytest.fixture
-def page(browser: playwright.Browser, server: Server) -> Iterator[Page]:
-    """The page, opened as a user opens it; nothing may be written to its console or left behind."""
+def complaints() -> list[str]:
+    """What the browser wrote to the page's console; a refused upload is a line of its own there."""
+    return []
+
+
+@pytest.fixture
+def page(browser: playwright.Browser, server: Server, complaints: list[str]) -> Iterator[Page]:
+    """The page, opened as a user opens it; at the end nothing may be left to complain of."""
     context = browser.new_context(accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(SECONDS)
-    wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    expect.set_options(timeout=SECONDS)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     opened.goto(server.url)
     opened.wait_for_selector("body[data-ready]")
     yield opened
     opened.evaluate("fetch('/api/wipe', {method: 'POST', headers: {'x-bauta-token': sessionStorage['bauta-token']}})")
     context.close()
-    assert [line for line in wrong if "422" not in line] == []  # a refused upload is a line of its own
+    assert [line for line in complaints if "422" not in line] == []
 
 
 def dropped(page: Page, files: list[Path]) -> None:
@@ -119,7 +125,7 @@ def test_by_keyboard_alone(page: Page, pictures: list[Path]) -> None:
     assert page.is_checked("#aligned")
     page.keyboard.press("Shift+Tab")
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(pictures[:2])
     expect(page.locator("#photos .caption")).to_have_count(2)
     page.focus("#aligned")
@@ -141,7 +147,7 @@ def test_by_keyboard_alone(page: Page, pictures: list[Path]) -> None:
         if page.evaluate("document.activeElement.id") == "start":
             break
     page.keyboard.press("Enter")
-    expect(page.locator("#jobs li[data-state=done]")).to_have_count(1, timeout=SECONDS)
+    expect(page.locator("#jobs li[data-state=done]")).to_have_count(1)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#result-title")).to_be_focused()
@@ -156,7 +162,7 @@ def test_a_reload_in_the_middle_and_then_cancel(page: Page, pictures: list[Path]
     page.fill("#variants", "16")
     page.click("#start")
     status = page.locator("#jobs .status")
-    expect(status).to_contain_text(re.compile("[1-9][0-9]* of 3200 epochs, about"), timeout=SECONDS)
+    expect(status).to_contain_text(re.compile("[1-9][0-9]* of 3200 epochs, about"))
     page.reload()
     page.wait_for_selector("body[data-ready]")
     expect(page.locator("#photos .caption")).to_have_count(4)
@@ -166,17 +172,23 @@ def test_a_reload_in_the_middle_and_then_cancel(page: Page, pictures: list[Path]
     page.get_by_role("button", name=re.compile("^Cancel")).press("Enter")
     expect(page.locator("#jobs li[data-state=canceled]")).to_have_count(1)
     expect(page.get_by_role("button", name=re.compile("^Take away: Learn"))).to_be_focused()
-    assert list((server.private.folder / "jobs").iterdir()) == []
+    for _ in range(50):
+        left = list((server.private.folder / "jobs").iterdir())
+        if not left:
+            break
+        page.wait_for_timeout(100)
+    assert left == []
 
 
-def test_a_report_is_shown_and_does_nothing(page: Page) -> None:
+def test_a_report_is_shown_and_does_nothing(page: Page, complaints: list[str]) -> None:
     page.click("#to-reports")
     page.get_by_role("button", name="Read pmt").click()
     frame = page.frame_locator("iframe")
     expect(frame.locator("h1")).to_have_text("Verdicts")
     assert frame.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(1, 2, 3)"
     expect(frame.locator("#p")).to_have_text("untouched")  # its script is not ours
-    page.get_by_text("Settings").click()
+    assert "inline script" in complaints.pop()
+    page.locator("summary").click()
     expect(page.locator("pre")).to_contain_text('"<b>bold</b>"')
     with page.expect_download() as download:
         page.get_by_role("button", name="Save rows.csv").click()
@@ -186,6 +198,7 @@ def test_a_report_is_shown_and_does_nothing(page: Page) -> None:
 def test_without_the_token_there_is_nothing(browser: playwright.Browser, server: Server) -> None:
     for address in ("", "#token=wrong"):
         page = browser.new_page()
+        page.set_default_timeout(SECONDS)
         page.goto(f"http://127.0.0.1:{server.port}/{address}")
         expect(page.locator("#locked")).to_be_visible()
         expect(page.locator("#work")).to_be_hidden()
@@ -231,17 +244,23 @@ def test_it_fits_and_can_be_read(page: Page, width: int, scheme: str) -> None:
 
 
 @pytest.mark.mirror
-def test_real_photos(browser: playwright.Browser, home: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_photos(
+    browser: playwright.Browser, home: Path, given_mirror: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Faces are found and marked where they are; only the authorized recognizer accepts the chosen one."""
-    monkeypatch.setenv("BAUTA_MIRROR", str(mirror))
+    if given_mirror is None:
+        pytest.skip("needs real weights and faces: set BAUTA_MIRROR to a folder that holds them")
+    mirror = Path(given_mirror)
+    monkeypatch.setenv("BAUTA_MIRROR", given_mirror)
     real = Server(device="cpu")
     thread = listening(real)
     try:
         page = browser.new_page()
         page.set_default_timeout(SECONDS)
+        expect.set_options(timeout=SECONDS)
         page.goto(real.url)
         page.set_input_files("#files", mirror / "photos" / "deepface_couple.jpg")
-        expect(page.locator(".face")).to_have_count(2, timeout=SECONDS)
+        expect(page.locator(".face")).to_have_count(2)
         boxes = [face.bounding_box() for face in page.locator(".face").all()]
         stage = page.locator(".stage").bounding_box()
         assert stage is not None

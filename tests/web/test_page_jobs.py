@@ -49,7 +49,7 @@ def state_of(client: httpx.Client, identity: str) -> Any:
 
 def waits(client: httpx.Client, identity: str, state: str) -> Any:
     """The job, when it has come to that state."""
-    for _ in range(600):
+    for _ in range(1500):
         job = state_of(client, identity)
         if job["state"] == state:
             return job
@@ -142,7 +142,7 @@ def test_cancel_in_the_middle_and_in_the_queue(
     third = client.post("/api/jobs", json=order(photos[:1])).json()
     waits(client, running["id"], "running")
     assert client.get(f"/api/jobs/{running['id']}").status_code == 400  # not done
-    for _ in range(600):
+    for _ in range(1500):
         if (server.private.folder / "jobs" / running["id"] / ".mask.part").exists():
             break
         time.sleep(0.05)
