@@ -100,10 +100,10 @@ def summary(rows: Sequence[Row], settings: Mapping[str, object], net: Mapping[st
     if hidden:
         best = max(hidden, key=lambda system: (hidden[system].net.value, system))
         found = hidden[best]
+        which = f"Of the {len(hidden)} protected systems {best} leaves most use over leak" if len(hidden) > 1 else best
         said.append(
-            f"Of the {len(hidden)} protected systems {best} leaves most use over leak: utility "
-            f"{number(found.utility)}, worst leak {number(found.worst.leak)}, which is of {found.kind} and by "
-            f"{found.worst.row.attack}."
+            f"{which}: utility {number(found.utility)}, worst leak {number(found.worst.leak)}, which is of "
+            f"{found.kind} and by {found.worst.row.attack}."
         )
     return said
 
