@@ -124,8 +124,13 @@ class Cast:
 def jobs(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> list[Job]:
     """Everything that is run on a system, what counts most first."""
     made = asked(subject, cast, unaware, aware) if cast.own else [*fitting(subject, cast, unaware, aware)]
-    there = [job for job in made if job.threat in subject.exposed]
+    there = [job for job in made if job.threat in subject.exposed and seen(subject, job.attack)]
     return sorted(there, key=lambda job: job.order)
+
+
+def seen(subject: Subject, attack: Attack) -> bool:
+    """Whether what an attack sees leaves the device: pictures do not where features are sent."""
+    return attack.knowledge.sees is not Stage.IMAGES or subject.stage is Stage.IMAGES
 
 
 def asked(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> list[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,9 +22,9 @@ from bauta.study.audit.attackers import (
     PLAIN_STEP,
     PROTECTED,
     READ,
-    STANDARD,
     UNET_STEP,
     Cast,
+    jobs,
 )
 from bauta.study.audit.subjects import Subject, once
 from bauta.study.judge import judge_templates
@@ -48,8 +48,9 @@ class Prices:
 
 
 def measured(bare: Subject, subjects: Iterable[Subject], cast: Cast, public: Faces | None, victims: Pairs) -> Prices:
-    """Time each unit on a few faces, and each protection on fewer."""
-    faces = victims.faces[:FEW]
+    """Time each unit that somebody needs on a few faces, and each protection on fewer."""
+    subjects, faces = list(subjects), victims.faces[:FEW]
+    needed = {unit for one in subjects for job in jobs(one, cast, LEAST, LEAST) for unit in job.takes}
     units = {
         EMBEDDED: timed(lambda: bare.plain.at(Stage.TEMPLATES, faces)) / len(faces),
         JUDGED: timed(lambda: judged(bare, victims)),
@@ -57,8 +58,8 @@ def measured(bare: Subject, subjects: Iterable[Subject], cast: Cast, public: Fac
     if cast.judge is not None:
         reader, nobody = cast.judge, Victim(bare.plain, cast.judge.knowledge)
         units[READ] = timed(lambda: reader(faces.images, nobody)) / len(faces)
-    if public is not None and len(public) >= LEAST.faces:
-        units |= steps(bare, public[: 2 * BATCH], cast.level != STANDARD)
+    if public is not None and len(public) >= 2 * BATCH:
+        units |= steps(bare, public[: 2 * BATCH], needed)
     attacked = victims.faces[torch.unique(victims.first)]
     protected = {one.name: price(one, attacked) for one in subjects}
     return Prices(units, protected)
@@ -73,17 +74,18 @@ def judged(bare: Subject, victims: Pairs) -> None:
     list(judge_templates(blank, probes, rows, victims, None))
 
 
-def steps(bare: Subject, faces: Faces, unet: bool) -> dict[str, float]:
-    """A training step of each decoder."""
+def steps(bare: Subject, faces: Faces, needed: Collection[str]) -> dict[str, float]:
+    """A training step of each decoder that is needed."""
     makers: dict[str, Callable[[int], RecFace]] = {
         PLAIN_STEP: lambda number: PlainFace(steps=number, batch_size=BATCH),
         DENOISER_STEP: lambda number: Denoiser(steps=number, batch_size=BATCH, width=0.5).knowing(knows=Knows.NOTHING),
+        UNET_STEP: lambda number: RecFace(steps=number, batch_size=BATCH, width=0.5),
     }
-    if unet:
-        makers[UNET_STEP] = lambda number: RecFace(steps=number, batch_size=BATCH, width=0.5)
     few, more = STEPS
     found = {}
     for name, make in makers.items():
+        if name not in needed:
+            continue
 
         def trained(number: int, make: Callable[[int], RecFace] = make) -> float:
             attack = make(number)
