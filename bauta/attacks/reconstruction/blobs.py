@@ -19,26 +19,27 @@ class GaussianBlobs(LatentSearch):
     """Enrolment numbers (V,) -> faces, without any idea of what a face is (Razzhigaev et al., "Black-Box Face Recovery
     from Identity Features", ECCV 2020 Workshops).
 
-    It begins with a gray picture. In each round `blobs` random 2-D Gaussian blobs are added to it, one at a time and
-    each with its mirror image during the first `symmetric` rounds, and the system is asked about every such picture;
-    the best stays where it scores more than what was there before. Beside searches in a prior it tells what the
-    prior is worth.
+    It begins with a gray picture. In each round `blobs` random 2-D Gaussian blobs are added to it, each by itself and
+    with its mirror image during the first `symmetric` rounds, and the system is asked about every such picture; the
+    best stays where it scores more than what was there before. Beside searches in a prior it tells what the prior is
+    worth: what it finds need not look like anybody.
 
     canvas: how large, and whether in color, which it is not by default. rounds: of `blobs` queries each, after the one
-    for the gray picture. smallest, largest: standard deviations of a blob as shares of the side, drawn evenly in
-    logarithm, height and width each. strength: the largest change of brightness at its center, of either sign. enough:
-    a score at which a target is done. seed, batch_size: as in `Map2V`.
+    for the gray picture; several at once keep an accelerator busy, one at a time makes more of each answer. smallest,
+    largest: standard deviations of a blob as shares of the side, drawn evenly in logarithm, height and width each.
+    strength: the largest change of brightness at its center, of either sign. enough: a score at which a target is done.
+    seed, batch_size: as in `Map2V`.
 
-    The paper is told the *feature vector* and uses its length beside the cosine; here similarities are all there is.
-    The ranges of sizes and strengths are ours. An oracle that stops answering (NaN) ends the search for that target.
+    The paper's attacker is told the *feature vector*; here similarities are all there is. The ranges of sizes and
+    strengths, and when symmetry ends, are ours. An oracle that stops answering (NaN) ends the search for that target.
     """
 
     def __init__(
         self,
         canvas: Canvas | None = None,
         *,
-        rounds: int = 2000,
-        blobs: int = 8,
+        rounds: int = 10_000,
+        blobs: int = 1,
         symmetric: int = 1000,
         smallest: float = 0.02,
         largest: float = 0.3,
