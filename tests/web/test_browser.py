@@ -144,7 +144,11 @@ def test_by_keyboard_alone(page: Page, pictures: list[Path]) -> None:
     page.keyboard.press("ArrowUp")
     for _ in range(8):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "start":
+        here = page.evaluate("document.activeElement.id")
+        if here == "steps":
+            page.keyboard.press("ArrowUp")
+            expect(page.locator("#steps")).to_have_value("20")
+        if here == "start":
             break
     page.keyboard.press("Enter")
     expect(page.locator("#jobs li[data-state=done]")).to_have_count(1)
