@@ -102,7 +102,7 @@ class Reports:
             inside = {file: folder / file for file in sorted(files) if self._inside(folder / file)}
             if (PAGE in inside or SETTINGS in inside) and number < MOST:
                 number += 1
-                tables = tuple(path for path in inside.values() if path.suffix in TABLES)
+                tables = tuple(path for path in inside.values() if path.suffix in TABLES and path.name != SETTINGS)
                 yield Report(name, inside.get(PAGE), inside.get(SETTINGS), tables)
 
     def _inside(self, path: Path) -> bool:

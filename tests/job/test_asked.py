@@ -42,7 +42,8 @@ def test_a_device_that_is_not_here() -> None:
         device_called("tpu")
 
 
-def test_methods_and_faces_by_name() -> None:
+def test_methods_and_faces_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAUTA_HOME", str(tmp_path))
     made = method("TransferMask", epochs=3, epsilon=51, budget=0.1, strength=0.5, seed=4)
     assert type(made) is TransferMask
     assert (made.epochs, made.epsilon, made.budget, made.strength, made.seed) == (3, 0.2, 0.1, 0.5, 4)

@@ -31,15 +31,15 @@ def smooth(number: int) -> torch.Tensor:
     return 0.2 + 0.6 * wide + 0.01 * torch.randn(3, 112, 112, generator=draws)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def given_mirror() -> str | None:
     """BAUTA_MIRROR, before the home takes it away."""
     return os.environ.get("BAUTA_MIRROR")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, given_mirror: str | None) -> Iterator[Path]:
-    """A home that knows "mine", also to processes that are started from here."""
+    """A home that knows "mine", also to processes that are started from here; given back with the file's last test."""
     folder = tmp_path_factory.mktemp("web")
     network = MobileFaceV3(Preprocess())
     g = torch.Generator().manual_seed(1)
@@ -54,7 +54,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, given_mirror: str | None) -> 
         yield folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reports(home: Path) -> Path:
     """A folder with one report, which holds what a report must not do."""
     folder = home / "reports" / "pmt"
@@ -68,7 +68,7 @@ def reports(home: Path) -> Path:
     return folder.parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pictures(home: Path) -> list[Path]:
     """Four aligned pictures."""
     files = [home / "pictures" / f"face {number}.png" for number in range(4)]
@@ -88,7 +88,7 @@ def listening(server: Server) -> threading.Thread:
     raise AssertionError("the page did not start")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(home: Path, reports: Path) -> Iterator[Server]:
     """The page."""
     made = Server(reports=reports, device="cpu")

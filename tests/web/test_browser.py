@@ -84,7 +84,7 @@ def test_from_drop_to_download(page: Page, pictures: list[Path], tmp_path: Path)
     dropped(page, [*pictures[:2], broken])
     expect(page.locator("#photos .caption")).to_have_count(2)
     (failure,) = page.locator("#refused li").all_text_contents()
-    assert failure.startswith(f"{broken.name} {broken.name} is not a picture that can be read")
+    assert failure.startswith(f"{broken.name} is not a picture that can be read")
     assert page.locator("#refused img").count() == 0
     first = page.get_by_role("button", name="Face 1 of 1 in face 0.png")
     first.click()

@@ -88,7 +88,7 @@ def test_reports_are_found_and_links_out_are_not_followed(tmp_path: Path) -> Non
     assert [report.name for report in reports.all()] == ["a", "b/deep", "running"]
     a, _, running = (report.facts() for report in reports.all())
     assert (a["page"], a["settings"]) == (True, None)
-    assert (running["page"], running["settings"], running["tables"]) == (False, {"budget": 1}, ["settings.json"])
+    assert (running["page"], running["settings"], running["tables"]) == (False, {"budget": 1}, [])
     ticket = reports.ticket(reports.all()[0])
     assert reports.redeem(ticket) == b"a"
     for used in (ticket, "", "guess"):

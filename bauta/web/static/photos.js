@@ -86,7 +86,8 @@ async function takeOne(file, aligned) {
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     pending.remove();
-    find("refused").append(make("li", { role: "alert" }, make("strong", {}, file.name), " ", error.message));
+    const named = error.message.includes(file.name) ? null : `${file.name}: `; // most sentences say it themselves
+    find("refused").append(make("li", { role: "alert" }, named, error.message));
   } finally {
     waiting -= 1;
     changed();
