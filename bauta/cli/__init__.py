@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bauta.cli import datasets, mask, models, study, train
+from bauta.cli import datasets, generator, mask, models, study, train
 from bauta.cli.audit import audit
 from bauta.cli.compare import compare
 from bauta.cli.demo import demo
@@ -45,6 +45,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
 app.add_typer(mask.app, name="mask")
 app.add_typer(train.app, name="train")
+app.add_typer(generator.app, name="generator")
 app.command()(protect)
 app.command()(protect_features)
 app.command()(features)

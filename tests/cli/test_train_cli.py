@@ -118,3 +118,14 @@ def test_a_generator_is_a_prior_by_its_folders_name(bauta: Command, people: Path
     assert prior.render(torch.zeros(1, 12)).shape == (1, 3, 112, 112)
     code, _, errors = bauta(*words, "--epochs", "1")
     assert (code, errors.count("\n")) == (2, 1)
+
+
+def test_faces_are_inverted_into_a_prior_that_is_fitted_to_them(bauta: Command, people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "codes.safetensors"
+    words = ("generator", "invert", people, "--prior", "Eigenfaces(components=20)", "-o", out)
+    code, said, errors = bauta(*words)
+    assert code == 0, errors
+    assert f"48 codes in {out}" in said
+    assert float(said.rpartition(": ")[2].strip(".\n")) > 0.8
+    code, _, errors = bauta(*words)
+    assert (code, errors.count("\n")) == (2, 1)
