@@ -50,7 +50,7 @@ class Inverting:
             if self.layers is not None:
                 loss = loss + self.layers(made, images)
             adam.zero_grad()
-            loss.sum().backward()
+            torch.autograd.backward(loss.sum())
             adam.step()
             schedule.step()
         return point.detach()
@@ -67,7 +67,8 @@ def inverted(
     """The codes (N, *shape) of all faces, written to `out` as safetensors, for `InvertedSpace`.
 
     Each batch is kept in the folder ``OUT.parts`` until all are done, so that a stopped run goes on; told hears how
-    many faces are done. Raises `UsageError` for faces of another size or a file that exists, `BadFile` for a damaged part.
+    many faces are done. Raises `UsageError` for faces of another size or a file that exists, `BadFile` for a damaged
+    part.
     """
     how = Inverting() if how is None else how
     if out.exists():
