@@ -17,8 +17,8 @@ class NbNet(RecFace):
     The paper trains on the endless faces of a generator, first on the mean absolute error and then on a perceptual
     loss by VGG-19, with Adam at 2e-4 for up to 80 epochs. Here the public faces are what there is, the training is
     RecFace's (AdamW in one cycle), and `perceptual` stands beside `loss` from the first step on; ``loss="l1"`` without
-    it is the paper's first stage. The default 600 steps are a beginning: 250 of 16 pairs at 112 pixels, width 0.25, gave
-    little more than the mean face.
+    it is the paper's first stage. The default 600 steps are a beginning: 250 of 16 pairs at 112 pixels, width 0.25,
+    gave little more than the mean face.
     """
 
     default_knowledge = Knowledge(sees=Stage.TEMPLATES)
