@@ -82,17 +82,14 @@ def systems(rows: Sequence[Row]) -> dict[str, Cells]:
     """Protected system -> its utility and its worst leaks."""
     kept = [row for row in rows if not is_bare(row) and not row.settings.get("quick")]
     uses, worst = utilities(kept), worst_case(kept)
-    return {
-        system: {
-            "system": system,
-            "utility": uses.get(system),
-            **{
-                f"leak of {kind}": worst[system][kind].leak if kind in worst.get(system, {}) else None for kind in KINDS
-            },
-        }
-        for system, leaks in ((system, worst.get(system, {})) for system in dict.fromkeys(row.system for row in kept))
-        if system in uses or system in worst
-    }
+    found: dict[str, Cells] = {}
+    for system in dict.fromkeys(row.system for row in kept):
+        kinds = worst.get(system, {})
+        if system in uses or kinds:
+            leaks = {f"leak of {kind}": kinds[kind].leak if kind in kinds else None for kind in KINDS}
+            generic = all(one.leak.high <= LITTLE for one in kinds.values()) if kinds else None
+            found[system] = {"system": system, "utility": uses.get(system), "generic": generic, **leaks}
+    return found
 
 
 def class_of(system: str, rows: Iterable[Row], known: dict[str, type[Protection]]) -> str:
