@@ -116,7 +116,7 @@ def own(spec: str, code: dict[str, str]) -> tuple[str, tuple[type, ...]]:
     made = load_class(place.strip())
     source = Path(inspect.getfile(made))
     code[place.strip()] = hashlib.sha256(source.read_bytes()).hexdigest()
-    return f"{made.__name__}{bracket}{rest}{f' {at} {cut}' if at else ''}", (made,)
+    return f"{made.__name__}{bracket}{rest}{f' @ {cut.strip()}' if at else ''}", (made,)
 
 
 def with_bar(request: Request) -> Audit:

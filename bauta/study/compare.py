@@ -59,7 +59,7 @@ def protections_table(rows: dict[str, list[Row]]) -> Table:
         "modifies: the stage that is rewritten. needs: what it must be given before it protects. trains: what is "
         "trained for it. service's model: whether any recognizer will do as it is. key: whether "
         "somebody who knows the method needs a secret to make the very same. utility and worst leaks: measured, in "
-        "0..1, by the strongest attack that was run; leaks of 0 are chance. generic: whether no attack that was run, of "
+        "0..1, by the strongest attack that was run; 0 is chance. generic: whether no attack that was run, of "
         f"any kind, may have got beyond {LITTLE:g}."
     )
     return Table("protections", "What each protection modifies, needs and trains", note, lines + others)

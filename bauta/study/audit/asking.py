@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from torch import nn
+
 from bauta.attacks import ALL as ATTACKS
 from bauta.attacks import Attack
 from bauta.errors import UsageError
@@ -23,13 +25,13 @@ def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
     known: classes beside bauta's own that a spec may name. Raises `UsageError`.
     """
     if isinstance(what, Protection):
-        return Asked(titled(what, type(what).__name__), what)
+        return Asked(titled(what), what)
     text, cut = separated(what)
     if (Path(text).expanduser() / RECIPE).is_file():
         trained = load_pipeline(Path(text).expanduser(), known=known)
         if not trained.protections:
             raise UsageError(f"{text} is a network without protections: give it as --recognizer.")
-        inside = " + ".join(titled(part, type(part).__name__) for part in trained.protections)
+        inside = " + ".join(titled(part) for part in trained.protections)
         return Asked(f"{inside} of {Path(text).name}", None, cut, trained)
     made = parse(text, (*PROTECTIONS, *known))
     if not isinstance(made, Protection):
@@ -38,10 +40,10 @@ def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
     return Asked(name if cut is None else f"{name}, cut {cut}", made, cut)
 
 
-def titled(part: Protection, otherwise: str) -> str:
-    """A part's recipe where it has one, which is a line; what torch prints of a module is none."""
-    said = repr(part)
-    return otherwise if "\n" in said or not said.endswith(")") or said == f"{type(part).__name__}()" else said
+def titled(part: Protection, otherwise: str = "") -> str:
+    """A part's recipe where it has one; what torch prints of a module is none."""
+    recipe = type(part).__repr__ is not nn.Module.__repr__
+    return repr(part) if recipe else otherwise or f"{type(part).__name__}()"
 
 
 def attacking(specs: Sequence[str | Attack], known: Iterable[type] = ()) -> list[Attack]:
