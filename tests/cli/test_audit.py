@@ -149,21 +149,18 @@ def test_an_audit_that_is_killed_twice_ends_with_the_rows_of_one_that_ran_throug
 
 @pytest.mark.slow
 @pytest.mark.mirror
-def test_a_real_audit_ends_in_time_and_says_what_it_cut(
-    bauta, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Real faces and networks: what the bare system leaks is open, and so is an untouched picture."""
+def test_a_real_audit(bauta, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real faces and networks: a picture that is hardly changed is open to everybody who has it."""
     monkeypatch.setenv("BAUTA_MIRROR", str(mirror))
-    begun = time.monotonic()
-    asked = ["audit", "--protection", "JPEG(75)", "--data", "lfw", "--budget", "20s", "--out", tmp_path / "out"]
-    code, said, err = bauta(*asked, "--json")
+    asked = ["audit", "--protection", "JPEG(75)", "--data", "lfw", "--pairs", "40", "--out", tmp_path / "out"]
+    code, said, err = bauta(*asked, "--attack", "ForeignRecognizer('mobilefacenet-y1-ms1m')", "--json")
     assert code == 0, err
-    assert time.monotonic() - begun < 60
     found = json.loads(said)
-    words_of = {one["threat"]: one for one in found["verdicts"]}
-    assert words_of["a viewer"]["word"] == "open"
-    assert words_of["a viewer"]["attack"] == "a viewer"
-    assert words_of["a foreign recognizer"]["word"] == "open"
-    assert any("pairs are compared instead of" in cut for cut in found["cuts"])
-    cells = {row["cell"] for row in found["rows"]}
-    assert all(" / " not in one["cell"] or one["cell"] not in cells for one in found["absent"])
+    stands = {one["threat"]: one for one in found["verdicts"]}
+    assert stands["a viewer"]["word"] == stands["a foreign recognizer"]["word"] == "open"
+    assert stands["a viewer"]["attack"] == "a viewer"
+    assert stands["a foreign recognizer"]["bare"]["value"] > 0.9
+    assert stands["the wire"]["word"] == "not shown"
+    use = {row["system"]: row["value"] for row in found["rows"] if row["metric"] == "accuracy (Eq. 10)" and row["n"]}
+    assert use["bare"] > 0.9
+    assert set(found["settings"]["plan"]["pairs"].values()) == {40}

@@ -26,6 +26,8 @@ from bauta.study.run import Fits, cell_of, run
 from bauta.types import Faces
 
 Told = Callable[[str, int, int, float], None]
+# by the order of jobs: what is run on every system before anything else is run on one
+TIERS = (range(5), range(5, 1000))
 
 
 @dataclass
@@ -54,19 +56,26 @@ class Auditing:
     fits: Fits = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
-        """Everything that is not measured yet, system by system, the bare one first."""
-        for outline in self.outlines:
-            if self.missing(outline) or not scores.file(self.folder, outline.name).exists():
-                yield from self.system(outline)
+        """Everything that is not measured yet: first what counts most on every system, then the rest."""
+        for tier in TIERS:
+            for outline in self.outlines:
+                if self.missing(outline, tier):
+                    yield from self.system(outline, tier)
 
-    def cells(self, outline: Subject) -> list[str]:
-        """All cells of a system that are to be run."""
-        planned = [cell_of(outline.name, job.attack) for job in self.plan.jobs(outline, self.cast)]
-        return [own(outline.name), *(cell for cell in planned if cell not in self.plan.dropped)]
+    def cells(self, outline: Subject, tier: range) -> list[str]:
+        """The cells of a system that are to be run in a tier; what its owner makes of it is in the first."""
+        planned = [cell_of(outline.name, job.attack) for job in self.jobs(outline, tier)]
+        first = [own(outline.name)] if tier == TIERS[0] else []
+        return [*first, *(cell for cell in planned if cell not in self.plan.dropped)]
 
-    def missing(self, outline: Subject) -> list[str]:
-        """Those that were not measured yet."""
-        return [cell for cell in self.cells(outline) if cell not in self.done]
+    def jobs(self, outline: Subject, tier: range) -> list[Job]:
+        """The jobs of a tier."""
+        return [job for job in self.plan.jobs(outline, self.cast) if job.order in tier]
+
+    def missing(self, outline: Subject, tier: range) -> bool:
+        """Whether something was not measured yet."""
+        kept = tier != TIERS[0] or scores.file(self.folder, outline.name).exists()
+        return not kept or any(cell not in self.done for cell in self.cells(outline, tier))
 
     def absent(self, measured: frozenset[str]) -> list[tuple[str, str]]:
         """Every cell that belongs to the audit and has no rows, and why."""
@@ -78,21 +87,23 @@ class Auditing:
                     found.append((cell, self.plan.dropped.get(cell, "the time was over; run it again to go on")))
         return found
 
-    def system(self, outline: Subject) -> Iterator[Row]:
-        """One system: what its owner makes of it, then its attackers, those that count most first."""
+    def system(self, outline: Subject, tier: range) -> Iterator[Row]:
+        """One system: what its owner makes of it, then its attackers of one tier, those that count most first."""
         victims = self.victims_of(outline)
         blank = Row(own(outline.name), outline.name, "utility", "the authorized recognizer", "failed", None)
         try:
-            self.begin(own(outline.name))
+            if tier == TIERS[0]:
+                self.begin(own(outline.name))
             subject = self.subject(outline, victims)
             warmed(subject.pipeline, victims.faces[torch.unique(victims.first)])
-            for row in self.measured(subject, subject.owned, [], None, victims):
+            owned = self.measured(subject, subject.owned, [], None, victims) if tier == TIERS[0] else ()
+            for row in owned:
                 yield subject.stamped(row, **({"threat": VIEWER} if row.attack == LOOKS else {}))
         except BautaError as error:
             failure = replace(blank, note=str(error), seed=self.seed, private_when="")
             yield from complete([outline.stamped(failure)])
             return
-        for part in parts(self.plan.jobs(subject, self.cast)):
+        for part in parts(self.jobs(subject, tier)):
             turn = Turn(self, subject.name, part)
             few = (
                 victims.take(max(OPTIMIZED, 2 * victims.folds)) if part[0].few and len(victims) > OPTIMIZED else victims
@@ -151,7 +162,7 @@ class Auditing:
     def begin(self, cell: str) -> None:
         """Say that a cell begins."""
         if self.told is not None:
-            cells = [cell for outline in self.outlines for cell in self.cells(outline)]
+            cells = [cell for tier in TIERS for outline in self.outlines for cell in self.cells(outline, tier)]
             behind = cells.index(cell) if cell in cells else 0
             ahead = sum(self.plan.seconds.get(name, 0.0) for name in cells[behind:] if name not in self.done)
             self.told(cell, behind, len(cells), ahead * max(1.0, self.clock.drag))

@@ -92,12 +92,13 @@ def verdict(system: str, threat: str, rows: Sequence[Row], bare: Sequence[Row]) 
     kind = max(sorted(reached), key=lambda name: reached[name].leak.value)
     worst = reached[kind]
     word = word_of([found.leak for found in reached.values()])
-    incapable = [name for name in reached if name not in tried or name not in before or before[name].leak.low <= 0]
-    if word in (HOLDS, UNCLEAR) and incapable:
+    unable = [name for name in tried if name not in before or before[name].leak.low <= 0]
+    why = unshown([name for name in reached if name not in tried], unable)
+    if word in (HOLDS, UNCLEAR) and why:
         word = NOT_SHOWN
     knows = KNOWS.get(worst.row.knows, "")
     unprotected = start[kind].leak if kind in start else None
-    sentence = said(threat, word, kind, worst, unprotected, incapable, knows)
+    sentence = said(threat, word, kind, worst, unprotected, why, knows)
     return Verdict(threat, system, word, sentence, worst.row.attack, knows, kind, worst.leak, unprotected)
 
 
@@ -139,9 +140,14 @@ def looked(row: Row) -> Worst | None:
     return Worst(row, scaled(seen, MEAN_FACE["SSIM"], 1.0), 1)
 
 
-def said(
-    threat: str, word: str, kind: str, worst: Worst, start: Interval | None, incapable: Sequence[str], knows: str
-) -> str:
+def unshown(untried: Sequence[str], unable: Sequence[str]) -> str:
+    """Why attacks that fail say nothing, "" where they do say something."""
+    found = [f"nobody was run who would bring back {WHAT[name]}" for name in untried]
+    found += [f"no attack on {WHAT[name]} is known to succeed where nothing is protected" for name in unable]
+    return " and ".join(found)
+
+
+def said(threat: str, word: str, kind: str, worst: Worst, start: Interval | None, why: str, knows: str) -> str:
     """The verdict in a sentence or two."""
     row, leak = worst.row, worst.leak
     number = interval(row)
@@ -153,11 +159,7 @@ def said(
     if start is not None:
         measured += f"; without protection {start.value:.2f}"
     if word == NOT_SHOWN:
-        what = " and ".join(WHAT[name] for name in incapable)
-        return (
-            f"{SUBJECT[threat]}: protection is not shown, because no attack that was run after {what} beats chance "
-            f"where nothing is protected. {measured[0].upper()}{measured[1:]}."
-        )
+        return f"{SUBJECT[threat]}: protection is not shown, because {why}. {measured[0].upper()}{measured[1:]}."
     return f"{SUBJECT[threat]} {GETS[word].format(what=WHAT[kind])}: {measured}."
 
 
