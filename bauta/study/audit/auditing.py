@@ -37,7 +37,7 @@ class Auditing:
     outlines: the systems, with protections that are not fitted; `stand` fits them when their turn comes. public: the
     attackers' faces. done: cells that were measured before. show: keeps pictures. told: hears, before a cell, its name,
     how many cells are behind it and how many there are, and the seconds that are left by the plan. fitted: systems
-    that were fitted already.
+    that were fitted already; broken: those that could not be.
     """
 
     outlines: Sequence[Subject]
@@ -54,12 +54,13 @@ class Auditing:
     told: Told | None = None
     fitted: dict[str, Subject] = field(default_factory=dict)
     fits: Fits = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
 
     def rows(self) -> Iterator[Row]:
         """Everything that is not measured yet: first what counts most on every system, then the rest."""
         for tier in TIERS:
             for outline in self.outlines:
-                if self.missing(outline, tier):
+                if outline.name not in self.broken and self.missing(outline, tier):
                     yield from self.system(outline, tier)
 
     def cells(self, outline: Subject, tier: range) -> list[str]:
@@ -100,6 +101,7 @@ class Auditing:
             for row in owned:
                 yield subject.stamped(row, **({"threat": VIEWER} if row.attack == LOOKS else {}))
         except BautaError as error:
+            self.broken.add(outline.name)
             failure = replace(blank, note=str(error), seed=self.seed, private_when="")
             yield from complete([outline.stamped(failure)])
             return
