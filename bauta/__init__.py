@@ -34,6 +34,7 @@ _HOME = {
     "load": "recognizers",
     "load_dataset": "faces",
     "load_pairs": "faces",
+    "protect": "job.protecting",
     "prove": "job",
     "read_image": "faces",
     "to_text": "report",

@@ -41,6 +41,7 @@ PUBLIC = [
     "load",
     "load_dataset",
     "load_pairs",
+    "protect",
     "prove",
     "read_image",
     "to_text",
