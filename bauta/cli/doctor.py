@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -27,11 +28,16 @@ EXTRAS = {
 }
 
 
-def doctor() -> None:
+def doctor(
+    torch: Annotated[bool, typer.Option("--torch", help="Import torch too, and say which devices it finds.")] = False,
+) -> None:
     """Say what is here, what is missing and what to do about it."""
     advice = []
     typer.echo(f"python       {platform.python_version()} on {platform.platform()}")
     typer.echo(f"threads      {threads()}")
+    typer.echo(f"memory       {memory()}")
+    if torch:
+        typer.echo(f"device       {devices()}")
     typer.echo(f"bauta        {installed('bauta') or 'not installed: it runs from a folder'}")
     for name in NEEDED:
         found = installed(name)
@@ -48,7 +54,7 @@ def doctor() -> None:
     typer.echo(f"cache        {cache(zoo.home())}")
     for kind, name, place in whereabouts():
         typer.echo(f"{kind:<12} {name} {place}")
-    advice += wanting()
+    advice += [*wanting(), *spoiled()]
     for line in advice or ["nothing"]:
         typer.echo(f"to do        {line}")
 
@@ -65,6 +71,28 @@ def threads() -> str:
     """How many threads torch will take, and why."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{usable} processors may be used, OMP_NUM_THREADS is {os.environ.get('OMP_NUM_THREADS', 'not set')}"
+
+
+def memory() -> str:
+    """How much there is, and how much of it is free; "unknown" where the system does not say."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        there, free = (os.sysconf(name) * page / 2**30 for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return "unknown"
+    return f"{there:.1f} GiB, {free:.1f} of it unused"
+
+
+def devices() -> str:
+    """What torch computes on, and whether it multiplies bfloat16 in hardware there."""
+    from torch import backends, cuda
+
+    from bauta.train.engine import quick_bfloat16
+
+    found = [("cpu", "cpu"), *((f"cuda:{i} {cuda.get_device_name(i)}", "cuda") for i in range(cuda.device_count()))]
+    if backends.mps.is_available():
+        found.append(("mps", "mps"))
+    return ", ".join(f"{name}{' with bfloat16' if quick_bfloat16(kind) else ''}" for name, kind in found)
 
 
 def cache(home: Path) -> str:
@@ -88,3 +116,13 @@ def wanting() -> Iterator[str]:
     needed = [name for name in (zoo.WEIGHTS[0].name, zoo.TOOLS[0].name) if name in absent]
     if needed:
         yield f"fetch the first networks: bauta models pull {' '.join(needed)} (or set BAUTA_MIRROR)"
+
+
+def spoiled() -> Iterator[str]:
+    """Files whose bytes, as last read, are not those of their record. Nothing is read again: `models verify` does."""
+    for record in (*models.everything(), *datasets.everything()):
+        for file in record.files:
+            path = zoo.find(file)
+            known = None if path is None else zoo.known_digest(path)
+            if known is not None and file.sha256 not in (None, known):
+                yield f"{path} is not what the record of {record.name} names: run `{file.command} {record.name}`"

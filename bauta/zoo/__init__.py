@@ -9,6 +9,7 @@ from __future__ import annotations
 from bauta.errors import UsageError
 from bauta.zoo.cache import find, home, mirror, place
 from bauta.zoo.datasets import DATASETS
+from bauta.zoo.digests import known_digest
 from bauta.zoo.networks import WEIGHTS
 from bauta.zoo.records import DataFile, Dataset, File, Input, Tool, Weights
 from bauta.zoo.registry import forget, register, register_dataset, registered_datasets, registered_weights
@@ -29,6 +30,7 @@ __all__ = [
     "find",
     "forget",
     "home",
+    "known_digest",
     "locate",
     "mirror",
     "place",

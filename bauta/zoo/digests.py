@@ -17,15 +17,22 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def known_digest(path: Path) -> str | None:
+    """The SHA-256 that was computed of this very file before, None where it was not: nothing is read."""
+    stat = path.stat()
+    with suppress(BadFile):  # a memory that is damaged is no memory
+        known = read_table("digests").get(str(path.resolve()))
+        if isinstance(known, list) and known[:2] == [stat.st_size, stat.st_mtime_ns]:
+            return str(known[2])
+    return None
+
+
 def remembered(path: Path) -> str:
     """The SHA-256 of a file, computed once for each size and time of change, so that no start pays for it again."""
+    if (known := known_digest(path)) is not None:
+        return known
     stat = path.stat()
-    stamp = [stat.st_size, stat.st_mtime_ns]
-    key = str(path.resolve())
-    with suppress(BadFile):  # a memory that is damaged is no memory
-        known = read_table("digests").get(key)
-        if isinstance(known, list) and known[:2] == stamp:
-            return str(known[2])
+    stamp, key = [stat.st_size, stat.st_mtime_ns], str(path.resolve())
     came = digest(path)
     with suppress(OSError, BadFile):  # a home that cannot be written costs time and nothing else
         change_table("digests", lambda table: table.update({key: [*stamp, came]}))

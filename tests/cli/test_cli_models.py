@@ -191,6 +191,26 @@ def test_doctor_has_nothing_to_say_where_all_is_well(bauta, mirror: Path) -> Non
     assert out.splitlines()[-1] == "to do        nothing"
 
 
+def test_doctor_names_a_file_that_was_found_to_be_another(bauta, tmp_path: Path) -> None:
+    path = tmp_path / "yunet_2026may.onnx"
+    path.write_bytes(b"something else")
+    code, out, _ = bauta("doctor", mirror=tmp_path)
+    assert "is not what" not in out  # nobody has read it yet
+    assert bauta("models", "pull", "yunet", mirror=tmp_path)[0] == 1
+    code, out, _ = bauta("doctor", mirror=tmp_path)
+    assert code == 0
+    assert f"to do        {path} is not what the record of yunet names" in out
+
+
+def test_doctor_imports_torch_only_when_asked(bauta) -> None:
+    code, out, _ = bauta("doctor", "--torch", torch=True)
+    assert code == 0
+    assert re.search(r"^device +cpu", out, re.MULTILINE)
+    code, out, _ = bauta("doctor")
+    assert re.search(r"^memory +\d+\.\d GiB", out, re.MULTILINE)
+    assert not re.search(r"^device ", out, re.MULTILINE)
+
+
 def test_doctor_knows_the_packages_that_bauta_needs() -> None:
     """As pyproject.toml states them."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
