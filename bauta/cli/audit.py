@@ -63,8 +63,8 @@ def audit(
     from bauta.errors import BautaError
     from bauta.report.auditing import written
     from bauta.study.audit.asking import asked, attacking
-    from bauta.study.audit.attackers import level
     from bauta.study.audit.budget import seconds
+    from bauta.study.audit.cast import level
     from bauta.study.audit.conditions import conditions
     from bauta.study.audit.request import Request
 

@@ -19,8 +19,9 @@ from bauta.protections import JPEG, PMT, AdvFace, GaussianNoise, Protection
 from bauta.recognizers import Recognizer
 from bauta.report.auditing import audit
 from bauta.study.audit.asking import asked
-from bauta.study.audit.attackers import LEAST, MOST_AWARE, STANDARD, STRONG, Cast, Job, Knobs, jobs
+from bauta.study.audit.attackers import jobs
 from bauta.study.audit.auditing import parts
+from bauta.study.audit.cast import LEAST, MOST_AWARE, STANDARD, STRONG, Cast, Job, Knobs
 from bauta.study.audit.plan import Plan, between, planned
 from bauta.study.audit.prices import Prices
 from bauta.study.audit.request import Request

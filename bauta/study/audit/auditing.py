@@ -15,8 +15,8 @@ from bauta.attacks.base import Attack, Knows
 from bauta.errors import BautaError
 from bauta.faces import Pairs
 from bauta.study.audit import scores
-from bauta.study.audit.attackers import OPTIMIZED, Cast, Job
 from bauta.study.audit.budget import Clock
+from bauta.study.audit.cast import OPTIMIZED, Cast, Job
 from bauta.study.audit.plan import Plan
 from bauta.study.audit.subjects import Stand, Subject, warmed
 from bauta.study.audit.threats import VIEWER

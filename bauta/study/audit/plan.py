@@ -11,7 +11,9 @@ import torch
 
 from bauta.errors import BadFile
 from bauta.faces import Pairs
-from bauta.study.audit.attackers import (
+from bauta.study.audit.attackers import jobs
+from bauta.study.audit.budget import shared
+from bauta.study.audit.cast import (
     EMBEDDED,
     JUDGED,
     LEAST,
@@ -23,9 +25,7 @@ from bauta.study.audit.attackers import (
     Cast,
     Job,
     Knobs,
-    jobs,
 )
-from bauta.study.audit.budget import shared
 from bauta.study.audit.prices import Prices
 from bauta.study.audit.subjects import Subject
 from bauta.study.run import cell_of

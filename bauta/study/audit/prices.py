@@ -13,7 +13,8 @@ from bauta.attacks import Denoiser, Knows, PlainFace, RecFace, Victim
 from bauta.errors import BautaError
 from bauta.faces import Pairs
 from bauta.protections.images.personal import PersonalMask
-from bauta.study.audit.attackers import (
+from bauta.study.audit.attackers import jobs
+from bauta.study.audit.cast import (
     BATCH,
     DENOISER_STEP,
     EMBEDDED,
@@ -24,7 +25,6 @@ from bauta.study.audit.attackers import (
     READ,
     UNET_STEP,
     Cast,
-    jobs,
 )
 from bauta.study.audit.subjects import Subject, once
 from bauta.study.judge import judge_templates

@@ -20,9 +20,9 @@ from bauta.faces import Pairs, load_dataset, load_pairs, split_by_identity
 from bauta.faces.images import write_bytes
 from bauta.recognizers import Recognizer, load
 from bauta.study import records
-from bauta.study.audit.attackers import MOST, STANDARD, Cast, level
 from bauta.study.audit.auditing import Auditing, Told
 from bauta.study.audit.budget import Clock
+from bauta.study.audit.cast import MOST, STANDARD, Cast, level
 from bauta.study.audit.plan import PAIRS, REPORT, Plan, cuts, first_pairs, planned
 from bauta.study.audit.prices import measured
 from bauta.study.audit.subjects import Asked, Stand, Subject, names_of
