@@ -82,7 +82,7 @@ def asked(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> list[Jo
                 unaware.faces if known is Knows.NOTHING else aware.faces,
             )
             takes = {JUDGED: 2.0, EMBEDDED: float(faces), PROTECTED: faces * float(known is not Knows.NOTHING)}
-            made.append(Job(attack.knowing(knows=known), known is not Knows.NOTHING, faces, 10 + place, takes, few))
+            made.append(Job(attack.knowing(knows=known), known is not Knows.NOTHING, faces, 1 + place, takes, few))
     return made
 
 

@@ -22,7 +22,7 @@ from bauta.recognizers import Recognizer, load
 from bauta.study import records
 from bauta.study.audit.auditing import Auditing, Told
 from bauta.study.audit.budget import Clock
-from bauta.study.audit.cast import MOST, STANDARD, Cast, level
+from bauta.study.audit.cast import LEAST, MOST, STANDARD, Cast, level
 from bauta.study.audit.plan import PAIRS, REPORT, Plan, cuts, first_pairs, planned
 from bauta.study.audit.prices import measured
 from bauta.study.audit.subjects import Asked, Stand, Subject, names_of
@@ -36,6 +36,7 @@ ROWS, SETTINGS = "rows.jsonl", "settings.json"
 DECISIVE = ("audit", "versions")
 LABELLED = 20  # attacked people whose attribute is known, at least
 PUBLIC = MOST.faces * 3 // 2  # a third of them is the provider's
+READ_A_SECOND = 5  # public faces for each second of the budget
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def opened(request: Request, told: Told | None = None) -> Opened:
     earlier = kept(request.out, stated)
     number = earlier["loaded"] if earlier else request.pairs or first_pairs(request.budget)
     victims = load_pairs(request.data, number)
-    provider, public = held(request, victims)
+    most = earlier["read"] if earlier else min(PUBLIC, max(LEAST.faces * 6, round(READ_A_SECOND * request.budget)))
+    provider, public = held(request, victims, most)
     stand = Stand(network, provider)
     bare_cuts = list(dict.fromkeys([one.cut or network.cut for one in request.protections])) or [network.cut]
     bare = [stand.bare(cut, alone=len(bare_cuts) == 1) for cut in bare_cuts]
@@ -143,7 +145,9 @@ def opened(request: Request, told: Told | None = None) -> Opened:
         prices = measured(bare[0], subjects, cast, public, victims)
         plan = planned(outlines, cast, prices, victims, clock.left)
         said = cuts(plan, PAIRS[0], request.pairs is not None, outlines, cast)
-        settings = stated | {"loaded": number, "plan": plan.written(), "cuts": said}
+        if most < PUBLIC and len(public or ()) + len(provider or ()) >= most:
+            said.append(f"{most} public faces are read, for attackers and provider, instead of {PUBLIC}.")
+        settings = stated | {"loaded": number, "read": most, "plan": plan.written(), "cuts": said}
         write_bytes(request.out / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
     done = records.resume(request.out / ROWS)
     show = Gallery(request.out, common_faces(victims)) if request.faces else None
@@ -177,7 +181,7 @@ def kept(folder: Path, stated: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
         other = [key for key in DECISIVE if earlier[key] != json.loads(json.dumps(stated[key]))]
-        known = {"loaded", "plan", "cuts"} <= set(earlier)
+        known = {"loaded", "read", "plan", "cuts"} <= set(earlier)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadFile(f"{path} holds no settings of an audit ({error!r}); give another --out.") from error
     if other or not known:
@@ -203,12 +207,12 @@ def foreign(names: Sequence[str | Recognizer] | None, but: str) -> list[ForeignR
     return [ForeignRecognizer(name) for name in names]
 
 
-def held(request: Request, victims: Pairs) -> tuple[Faces | None, Faces | None]:
+def held(request: Request, victims: Pairs, most: int) -> tuple[Faces | None, Faces | None]:
     """What the provider learns from, and what attackers have: people who are no victims, and none of them in both."""
     if request.public is None or request.public == str(request.data):
-        public = public_faces(request.data, victims, PUBLIC)
+        public = public_faces(request.data, victims, most)
     else:  # two sets count their people from zero: only files can be compared
-        others = load_dataset(request.public, PUBLIC)
+        others = load_dataset(request.public, most)
         public = Faces(others.images, None, others.attributes, others.source)
     if public is None:
         return None, None
