@@ -7,6 +7,8 @@
     `Features`    (B, C, h, w)      everything that crosses the wire, in one tensor
     `Templates`   (B, D)            unit rows: what the provider stores and compares
     ============  ================  ==================================================================
+
+B faces, C channels, D numbers; H x W and h x w pixels and places.
 """
 
 from __future__ import annotations
