@@ -52,8 +52,8 @@ class AdvFace(FeatureProtection):
     * precision: of the passes through the shadow models while the noise is sought, "float32" or "bfloat16", which is
       about twice as quick on processors that multiply in it. Loss, noise and what is stored stay float32.
     * shadow: "plain" (`PlainDecoder`) or "unet" (`UNet`, as RecFace). Noise made against one spoils the other as well,
-      trained on other pictures (SSIM 0.483 and 0.495 [0.488, 0.504]), and the plain one is several times quicker. width, shadow_steps: of the network, its
-      training.
+      trained on other pictures (SSIM 0.483 and 0.495 [0.488, 0.504]), and the plain one is several times quicker.
+      width, shadow_steps: of the network, its training.
 
     It holds against those who do not know of it, and no further: a RecFace that was trained on 600 protected features
     of other people, made with the very shadow model, reaches SSIM 0.902 [0.898, 0.906], under Gaussian noise of that

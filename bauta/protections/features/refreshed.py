@@ -34,8 +34,7 @@ class RefreshedAdvFace(AdvFace):
     ======  ====================  ====================  ===================
 
     So the first round takes 0.6 decibels from the attacker who knows, the second gives them back, and both give the one
-    who does not know most of the picture. The face is plain to the eye in all three. It is kept because it was asked
-    what the game is worth, and this is the answer.
+    who does not know most of the picture. The face that he draws is plain to the eye in all three.
 
     rounds: 0 is `AdvFace`. `at_round` gives what an earlier round stood at, from the same fit. Other options as
     `AdvFace`; the time of a record grows by as much again a round.
