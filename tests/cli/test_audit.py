@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import audited
 import pytest
+from killing import killed
 
 from bauta.cli.audit import own
 from bauta.errors import UsageError
@@ -108,17 +106,6 @@ def test_a_class_of_ones_own_keeps_its_options_and_its_cut(tmp_path: Path) -> No
         own(f"{path}:Nobody()", code)
 
 
-def killed(command: list[str], rows: Path, more_than: int) -> None:
-    """Run a command; SIGKILL it as soon as the file has more rows than so many, long before it would end."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
-        late = time.monotonic() + 300
-        while job.poll() is None and time.monotonic() < late and len(list(read(rows))) <= more_than:
-            time.sleep(0.02)
-        assert job.poll() is None, job.stderr.read().decode()
-        job.kill()
-        assert job.wait() == -signal.SIGKILL
-
-
 @pytest.mark.slow
 def test_an_audit_that_is_killed_twice_ends_with_the_rows_of_one_that_ran_through(
     bauta, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -133,9 +120,9 @@ def test_an_audit_that_is_killed_twice_ends_with_the_rows_of_one_that_ran_throug
     (broken / "settings.json").write_bytes((whole / "settings.json").read_bytes())  # the same plan
     rows = broken / "rows.jsonl"
     command = [sys.executable, "-c", "from bauta.cli import main; main()", *map(str, words(people, broken, *aware))]
-    killed(command, rows, 0)
+    killed(command, rows, 0, seconds=300)
     first = len(list(read(rows)))
-    killed(command, rows, first)
+    killed(command, rows, first, seconds=300)
     second = len(list(read(rows)))
     rows.write_bytes(rows.read_bytes()[:-40])  # as if the disk had been slower than the end
     assert bauta(*words(people, broken, *aware))[0] == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from cli import small_study
+from killing import killed
 from PIL import Image
 from recognizers import published
 from torch import Tensor
@@ -218,17 +218,6 @@ def test_what_failed_is_tried_again(bauta, people: Path, tmp_path: Path, monkeyp
     assert "AUC" in {row.metric for row in late}
 
 
-def killed(words: list[str], rows: Path, more_than: int) -> None:
-    """Run a command; SIGKILL it as soon as the file has more rows than so many, long before it would end."""
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
-        late = time.monotonic() + 60
-        while job.poll() is None and time.monotonic() < late and len(list(read(rows))) <= more_than:
-            time.sleep(0.02)
-        assert job.poll() is None, job.stderr.read().decode()
-        job.kill()
-        assert job.wait() == -signal.SIGKILL
-
-
 @pytest.mark.slow
 def test_a_killed_study_goes_on_to_the_very_rows_of_one_that_ran_through(
     bauta, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -242,9 +231,9 @@ def test_a_killed_study_goes_on_to_the_very_rows_of_one_that_ran_through(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (root, root / "tests"))))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     rows = broken / "rows.jsonl"
-    killed([*words, str(broken)], rows, 0)
+    killed([*words, str(broken)], rows, 0, seconds=60)
     first = len(list(read(rows)))
-    killed([*words, str(broken)], rows, first)
+    killed([*words, str(broken)], rows, first, seconds=60)
     second = len(list(read(rows)))
     rows.write_bytes(rows.read_bytes()[:-40])  # as if the disk had been slower than the end
     for out in (broken, whole):
