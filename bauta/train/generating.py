@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,12 @@ from bauta.train.loop import fit
 from bauta.train.plans import OneCycle
 from bauta.train.pool import Joined, Nameless
 from bauta.train.presets import Recipe
-from bauta.train.recognizing import agreed
+from bauta.train.recognizing import Told, agreed, by_epoch
 from bauta.types import Faces, Templates
 from bauta.zoo.cache import write_whole
 
 __all__ = ["Generating", "generator_recipe", "train_generator"]
 
-Told = Callable[[str, int, int, Row], None]
 HELD_OUT, DRAWN, BATCH = 1000, 1000, 64
 ARCHITECTURE = "latent_decoder"
 
@@ -113,13 +112,9 @@ def train_generator(
         write_whole(folder / WEIGHTS, content)
         return {} if judge is None else judge(AutoencoderPrior(folder), generating.seed)
 
-    def shown(epoch: int, step: int, steps: int, means: Row) -> None:
-        if told and fabric.is_global_zero:
-            told(f"epoch {epoch + 1}", step, steps, means)
-
     rows = fit(
         fabric, drawing, examples, generating.recipe, seed=generating.seed, folder=folder, resume=resumed, every=every,
-        workers=workers, judged=judged, told=shown,
+        workers=workers, judged=judged, told=by_epoch(fabric, told),
     )  # fmt: skip
     if fabric.is_global_zero:
         write_whole(folder / WEIGHTS, written(decoder, encoded(drawing, faces)))

@@ -87,19 +87,26 @@ def train_recognizer(
             write_learned(folder, pipeline)
     minimized = objective(pipeline, training.recipe, examples, lesson, seed=training.seed)
 
-    def shown(epoch: int, step: int, steps: int, means: Row) -> None:
-        if told and fabric.is_global_zero:
-            told(f"epoch {epoch + 1}", step, steps, means)
-
     rows = fit(
         fabric, minimized, examples, training.recipe, seed=training.seed, folder=folder, resume=resumed, every=every,
-        workers=workers, judged=lambda: judge(pipeline, pairs, view=cast), tensorboard=tensorboard, told=shown,
+        workers=workers, judged=lambda: judge(pipeline, pairs, view=cast), tensorboard=tensorboard,
+        told=by_epoch(fabric, told),
     )  # fmt: skip
     if fabric.is_global_zero:
         export(folder, pipeline, rows[-1])
     fabric.barrier()
     made = pipeline.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as a file gives it
     return made.eval().requires_grad_(False), rows
+
+
+def by_epoch(fabric: Fabric, told: Told | None) -> Callable[[int, int, int, Row], None]:
+    """What `fit` tells, under the epoch's name and by the first process alone."""
+
+    def shown(epoch: int, step: int, steps: int, means: Row) -> None:
+        if told and fabric.is_global_zero:
+            told(f"epoch {epoch + 1}", step, steps, means)
+
+    return shown
 
 
 def agreed(fabric: Fabric, ask: Callable[[], bool]) -> bool:

@@ -77,10 +77,8 @@ def asked(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> list[Jo
         several = [Knows.NOTHING, Knows.SCHEME] if learns and knows <= Knows.SCHEME else [knows]
         for known in several[:1] if subject.bare else several:
             known = Knows.NOTHING if subject.bare else known
-            few, faces = (
-                isinstance(attack, Inversion | UnSplit),
-                unaware.faces if known is Knows.NOTHING else aware.faces,
-            )
+            few = isinstance(attack, Inversion | UnSplit)
+            faces = unaware.faces if known is Knows.NOTHING else aware.faces
             takes = {JUDGED: 2.0, EMBEDDED: float(faces), PROTECTED: faces * float(known is not Knows.NOTHING)}
             made.append(Job(attack.knowing(knows=known), known is not Knows.NOTHING, faces, 1 + place, takes, few))
     return made

@@ -107,9 +107,8 @@ class Auditing:
             return
         for part in parts(self.jobs(subject, tier)):
             turn = Turn(self, subject.name, part)
-            few = (
-                victims.take(max(OPTIMIZED, 2 * victims.folds)) if part[0].few and len(victims) > OPTIMIZED else victims
-            )
+            fewer = part[0].few and len(victims) > OPTIMIZED
+            few = victims.take(max(OPTIMIZED, 2 * victims.folds)) if fewer else victims
             number = max((job.faces or 0 for job in part), default=0)
             public = None if self.public is None or not number else self.public[:number]
             if public is not None:
