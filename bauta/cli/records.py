@@ -37,7 +37,7 @@ def chosen(records: Sequence[R], names: Sequence[str]) -> list[R]:
 
 
 def whereabouts(files: Iterable[zoo.File]) -> str:
-    """Where files are: mirror, cache, registered, or two of them; incomplete; absent."""
+    """Where files are: package, mirror, cache, registered, or two of them; incomplete; absent."""
     places = [zoo.place(file) for file in files]
     if None in places:
         return "incomplete" if any(places) else "absent"

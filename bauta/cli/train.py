@@ -50,6 +50,9 @@ def recognizer(
     head: Annotated[
         str | None, typer.Option("--head", help='Over the people: "ArcFace(margin=0.4)", CosFace, AdaFace ...')
     ] = None,
+    people: Annotated[
+        float, typer.Option("--people", min=0, help="What the head weighs beside the teacher, as 0.02 for a margin's.")
+    ] = 1.0,
     preset: Annotated[str, typer.Option("--preset", help="small: for two cores. published: SGD, 24 epochs.")] = "small",
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="The preset's own number if not said.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=2, help="Pictures at a time, in each process.")] = None,
@@ -88,7 +91,7 @@ def recognizer(
     known = tuple(load_class(name) for name in heads if ":" in name)
     views = parse(augment, (Augment,))
     assert isinstance(views, Augment)
-    recipe = changed(dataclasses.replace(named(preset, epochs), augment=views, copies=copies), head, batch, rate)
+    recipe = changed(dataclasses.replace(named(preset, epochs), augment=views, people=people, copies=copies), head, batch, rate)
     training = Training(
         arch, options(option or ()), [plain(spec) for spec in protection or ()], data, pairs, folds, limit, teacher,
         cast, also or (), blends, recipe, seed,

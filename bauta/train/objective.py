@@ -111,15 +111,15 @@ class Objective(Minimized):
 
 
 class Identity(nn.Module):
-    """Cross-entropy of a head over the training people; rows that show none of them are passed over."""
+    """Cross-entropy of a head over the training people, times `weight`; rows that show none of them are passed over."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, weight: float = 1.0) -> None:
         super().__init__()
-        self.head = head
+        self.head, self.weight = head, weight
 
     def forward(self, embeddings: Tensor, batch: Batch) -> Tensor:
         known = batch.identity >= 0
         if not known.any():
             return embeddings.sum() * 0
         who = batch.identity[known]
-        return F.cross_entropy(self.head(embeddings[known], who), who)
+        return self.weight * F.cross_entropy(self.head(embeddings[known], who), who)

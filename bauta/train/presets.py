@@ -18,6 +18,7 @@ __all__ = ["PRESETS", "Recipe", "preset", "published", "small"]
 class Recipe:
     """epochs; batch_size: in each process. head: over the training people, or None where a teacher alone is followed.
 
+    people: what the head's loss weighs against the cosine to the teacher; a margin's scale makes it many times larger.
     pairs: what the similarities inside a batch weigh against the cosine to the teacher. copies: under how many draws of
     its protections a picture stands in a batch, or None for what these ask for (`copies`: 18 for PartialFace, 3 for
     MinusFace). A batch then holds so many times fewer pictures, and an epoch takes so many times longer. The draws are
@@ -29,6 +30,7 @@ class Recipe:
     plan: Plan
     head: Head | None = None
     augment: Augment = field(default_factory=Augment)
+    people: float = 1.0
     pairs: float = 10.0
     copies: int | None = None
 

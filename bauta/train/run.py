@@ -128,7 +128,7 @@ def objective(
     (draw,) = generators(seed, ["terms"], "first weights")
     if recipe.head is not None:
         people = int(examples.identity.max()) + 1
-        terms["identity"] = Identity(copy.deepcopy(recipe.head).sized(width, people, draw))
+        terms["identity"] = Identity(copy.deepcopy(recipe.head).sized(width, people, draw), recipe.people)
     if lessons is not None:
         with seeded(draw.initial_seed(), torch.device("cpu")):
             terms["teacher"] = Teaching(lessons, width, pairs=recipe.pairs)

@@ -18,6 +18,9 @@ from bauta.errors import BadFile
 from bauta.zoo.records import File
 
 
+PACKAGE = Path(__file__).parent / "weights"  # what comes with bauta itself
+
+
 def home() -> Path:
     """The folder for what bauta fetches and remembers: BAUTA_HOME, or the user's cache."""
     folder = os.environ.get("BAUTA_HOME")
@@ -31,22 +34,24 @@ def mirror() -> Path | None:
 
 
 def find(file: File) -> Path | None:
-    """The file in the mirror or else in the cache, unchecked; None where it is in neither. Registered files have
-    absolute names and are found wherever they lie."""
-    for folder in (mirror(), home()):
+    """The file in the package, else in the mirror, else in the cache, unchecked; None where it is in none. Registered
+    files have absolute names and are found wherever they lie."""
+    for folder in (PACKAGE, mirror(), home()):
         if folder is not None and (folder / file.name).is_file():
             return folder / file.name
     return None
 
 
 def place(file: File) -> str | None:
-    """Where `find` finds a file: "mirror", "cache" or "registered"; None where it does not."""
+    """Where `find` finds a file: "package", "mirror", "cache" or "registered"; None where it does not."""
     path = find(file)
     if path is None:
         return None
     if Path(file.name).is_absolute():
         return "registered"
     folder = mirror()
+    if path == PACKAGE / file.name:
+        return "package"
     return "mirror" if folder is not None and path == folder / file.name else "cache"
 
 

@@ -50,6 +50,7 @@ def require(file: File, path: Path, came: str) -> None:
     if came == expected(file):
         return
     cures = {
+        "package": "install bauta again",
         "registered": "register it again if you changed it",
         "mirror": "replace it in the mirror",
         "cache": f"delete it and run `{file.command}` again",

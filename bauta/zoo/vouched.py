@@ -1,4 +1,4 @@
-"""A file of a record -> a path on this machine: the mirror, then the cache, then its addresses.
+"""A file of a record -> a path on this machine: the package, the mirror, the cache, then its addresses.
 
 Whatever is handed out has the digest of its record, or one that its user said yes to.
 """
