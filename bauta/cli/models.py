@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -111,6 +112,25 @@ def add(
         zoo.forget(name)
         raise
     typer.echo(f"{name}  {weights.expanduser().resolve()}")
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="A recognizer, or the folder of a training.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The safetensors file to be written.")],
+    half: Annotated[bool, typer.Option("--half", help="In 16 bits: half the room.")] = False,
+) -> None:
+    """Write a recognizer's weights as one file of plain tensors, to pass on or to `add` elsewhere."""
+    from bauta import recognizers
+    from bauta.recognizers.checkpoints import exported
+    from bauta.zoo.cache import write_whole
+
+    content = exported(recognizers.load(name), half=half)
+    try:
+        write_whole(out, content)
+    except OSError as error:
+        raise UsageError(f"{out} could not be written ({error.strerror or error}); choose another place.") from error
+    typer.echo(f"{out}  {len(content)} bytes  sha256 {hashlib.sha256(content).hexdigest()}")
 
 
 @app.command()

@@ -91,7 +91,9 @@ def recognizer(
     known = tuple(load_class(name) for name in heads if ":" in name)
     views = parse(augment, (Augment,))
     assert isinstance(views, Augment)
-    recipe = changed(dataclasses.replace(named(preset, epochs), augment=views, people=people, copies=copies), head, batch, rate)
+    recipe = changed(
+        dataclasses.replace(named(preset, epochs), augment=views, people=people, copies=copies), head, batch, rate
+    )
     training = Training(
         arch, options(option or ()), [plain(spec) for spec in protection or ()], data, pairs, folds, limit, teacher,
         cast, also or (), blends, recipe, seed,
@@ -119,6 +121,9 @@ def generator(
         list[str] | None,
         typer.Option("--data", help="Faces, whoever they show; the first set has color. Repeat. utkface and lfw."),
     ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="People of so many of LFW's ten folds are left out.")
+    ] = 0,
     layers: Annotated[
         str | None, typer.Option("--layers", help="A recognizer in whose layers pictures are compared too.")
     ] = None,
@@ -148,7 +153,7 @@ def generator(
 
     recipe = dataclasses.replace(generator_recipe(epochs=epochs), batch_size=batch)
     generating = Generating(
-        tuple(data or ("utkface", "lfw")), layers, judge, latent, recipe=recipe, limit=limit, seed=seed
+        tuple(data or ("utkface", "lfw")), folds, layers, judge, latent, recipe=recipe, limit=limit, seed=seed
     )
     place = chosen_device(device).type
     with Shown() as shown:

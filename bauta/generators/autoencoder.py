@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from bauta.errors import BadFile, MissingData, UsageError
@@ -74,7 +74,8 @@ class AutoencoderPrior(FacePrior):
 
     Z is whitened: row z stands for the latent mean_ + z @ factor_, whose rows are the principal axes of the latents of
     the faces that were encoded, each as long as they deviate along it, the longest first; W is the latent itself.
-    The distribution is that of the *color* faces of the training, where it had both.
+    The distribution is that of the *color* faces of the training, where it had both. moves_ are principal axes too, of
+    how the latents of several pictures of one person lie around each other; none where the training knew nobody twice.
 
     weights: the file that `bauta train generator` wrote (weights.safetensors, or its folder). Raises `MissingData`,
     `BadFile`.
@@ -83,6 +84,7 @@ class AutoencoderPrior(FacePrior):
     spaces: ClassVar[tuple[str, ...]] = ("z", "w")
     mean_: Tensor
     factor_: Tensor
+    moves_: Tensor
 
     def __init__(self, weights: str | Path, *, space: str = "z") -> None:
         super().__init__()
@@ -97,11 +99,12 @@ class AutoencoderPrior(FacePrior):
                 settings = json.loads((file.metadata() or {})[SETTINGS])
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no dict
             self.decoder = LatentDecoder(latent=int(settings["latent"]), widths=[int(w) for w in settings["widths"]])
-            for name in ("mean_", "factor_"):
+            for name in ("mean_", "factor_", "moves_"):
                 self.register_buffer(name, tensors.pop(name))
             self.decoder.load_state_dict(tensors)
-            if self.mean_.shape != (self.decoder.latent,) or self.factor_.shape[1:] != self.mean_.shape:
-                raise ValueError(f"a mean of {tuple(self.mean_.shape)} and axes of {tuple(self.factor_.shape)}")
+            shapes = [tuple(t.shape) for t in (self.mean_, self.factor_[0], *self.moves_[:1])]
+            if set(shapes) != {(self.decoder.latent,)}:
+                raise ValueError(f"a mean and axes of {shapes}")
         except Exception as error:  # a file that is damaged can raise anything
             first = str(error).partition("\n")[0] or type(error).__name__
             raise BadFile(f"{path} is no generator of `bauta train generator` ({first}); copy it again.") from error
@@ -124,20 +127,35 @@ class AutoencoderPrior(FacePrior):
         """Rows of Z as latents."""
         return self.mean_ + z @ self.factor_
 
+    def moved(self, latents: Tensor, draw: Generator, amount: float = 1.0) -> Tensor:
+        """Latents of W (n, latent) -> those of other pictures of the same people: in another pose, light and mood.
+
+        amount: 1 is as far as pictures of one person lie from their mean in the training's photos.
+        """
+        steps = torch.randn(len(latents), len(self.moves_), generator=draw).to(latents)
+        return latents + amount * steps @ self.moves_
+
     def synthesize(self, latents: Tensor) -> Images:
         pictures: Images = self.decoder(self.mapped(latents) if self.space == "z" else latents)
         return pictures
 
 
-def written(decoder: LatentDecoder, latents: Tensor, *, half: bool = True) -> bytes:
-    """The file of a prior: a decoder, and the distribution of latents (N, latent). half: in 16 bits."""
+def written(decoder: LatentDecoder, latents: Tensor, around: Tensor, *, half: bool = True) -> bytes:
+    """The file of a prior: a decoder, the distribution of latents (N, latent), and how they lie `around` the mean of a
+    person's pictures (M, latent), each as long as if the mean were known. half: in 16 bits."""
     from safetensors.torch import save
 
     mean = latents.double().mean(0)
-    _, spread, across = torch.linalg.svd(latents.double() - mean, full_matrices=False)
-    factor = across * spread[:, None] / (len(latents) - 1) ** 0.5
-    tensors = {**decoder.state_dict(), "mean_": mean, "factor_": factor}
+    factor = axes(latents.double() - mean, len(latents) - 1)
+    tensors = {**decoder.state_dict(), "mean_": mean, "factor_": factor, "moves_": axes(around.double(), len(around))}
     kept = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     kind = torch.float16 if half else torch.float32
     settings = json.dumps({"latent": decoder.latent, "widths": decoder.widths})
     return save({k: v.detach().cpu().to(kind).contiguous() for k, v in kept.items()}, {SETTINGS: settings})
+
+
+def axes(deviations: Tensor, freedom: int) -> Tensor:
+    """Principal axes of deviations (N, D), the longest first, each as long as these deviate along it."""
+    _, spread, across = torch.linalg.svd(deviations, full_matrices=False)
+    found: Tensor = across * spread[:, None] / max(1, freedom) ** 0.5
+    return found

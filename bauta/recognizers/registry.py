@@ -18,6 +18,7 @@ robfr-ir50                    RobFR's IR50, whatever its loss: ``evolve-ir50``
 robfr-mobilenet               RobFR's Mobilenet; ``robfr-mobilenet-stride1`` its Mobilenet-stride1
 robfr-resnet50                RobFR's ResNet50: ``evolve-resnet50``
 inception-resnet-v1           facenet-pytorch
+compact-residual              bauta, by `bauta train recognizer`: also compact-ir, compact-mobilenet, mobilefacenet-half
 ============================  ==========================================================================================
 
 RobFR's networks take 0..255 and normalize inside; a record says the same with its `Input`: (x255 - 127.5) / 127.5 for
@@ -56,6 +57,17 @@ class Layout(NamedTuple):
 
     make: Callable[..., Recognizer]
     keys: Callable[[State], State]
+
+
+def _trained(architecture: str, **options: object) -> Layout:
+    """A network of `bauta.recognizers.trainable` under the names that it has here."""
+
+    def make(input: Preprocess, *, embedding: int, cut: int | None, name: str) -> Recognizer:
+        network = new(architecture, {**options, "embedding": embedding}, name=name)
+        network.get_submodule("layers.stem").input = input
+        return network if cut is None else network.at_cut(cut)
+
+    return Layout(make, dict)
 
 
 def _model_irse() -> dict[str, Layout]:
@@ -99,6 +111,10 @@ ARCHITECTURES: dict[str, Layout] = {
     "robfr-mobilenet-stride1": Layout(partial(mobilenet.MobileNet, stride=1), mobilenet.from_robfr),
     "robfr-resnet50": MODEL_RESNET["evolve-resnet50"],
     "inception-resnet-v1": Layout(inception_resnet_v1.InceptionResnetV1, inception_resnet_v1.from_facenet_pytorch),
+    "compact-residual": _trained("compact_residual"),
+    "compact-ir": _trained("compact_ir"),
+    "compact-mobilenet": _trained("compact_mobilenet"),
+    "mobilefacenet-half": _trained("mobilefacenet", width=0.5),
 }
 
 

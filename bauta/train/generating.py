@@ -12,6 +12,8 @@ from torch import Tensor
 
 from bauta.errors import UsageError
 from bauta.faces import load_dataset
+from bauta.faces.datasets import open_data
+from bauta.faces.datasets.base import Verification
 from bauta.generators.autoencoder import AutoencoderPrior, LatentDecoder, written
 from bauta.metrics import kernel_distance, perceptual
 from bauta.ops.noise import generators
@@ -22,6 +24,7 @@ from bauta.recognizers.trainable import WEIGHTS, recipe_of
 from bauta.train.checkpoints import Row
 from bauta.train.drawing import Drawing, gray
 from bauta.train.engine import engine
+from bauta.train.examples import held_out
 from bauta.train.folders import open_folder, stated, write_recipe
 from bauta.train.loop import fit
 from bauta.train.plans import OneCycle
@@ -51,12 +54,14 @@ class Generating:
     """All that decides a generator's training, by names.
 
     data: sets of faces, whoever they show; what is gray teaches the network, and is no part of the prior's distribution
-    where others have color. layers: the recognizer in whose layers pictures are compared, or None. judge: the one in
+    where others have color. folds: the people of so many last folds of LFW's protocol are left out, and whoever trains
+    recognizers on the others can judge by them. layers: the recognizer in whose layers pictures are compared, or None. judge: the one in
     whose space draws are compared with `HELD_OUT` faces that are not learned from; not `layers`, which was trained
     against.
     """
 
     data: Sequence[str] = ("utkface", "lfw")
+    folds: int = 0
     layers: str | None = None
     judge: str | None = None
     latent: int = 256
@@ -93,7 +98,7 @@ def train_generator(
     """
     folder, fabric = Path(out), engine(kind, devices=devices, bfloat16=bfloat16)
     resumed = agreed(fabric, lambda: open_folder(folder, generating.written(), resume))
-    parts = [load_dataset(name, generating.limit) for name in generating.data] if given is None else list(given)
+    parts = [part(name, generating) for name in generating.data] if given is None else list(given)
     faces, held = divided(parts)
     if sum(map(len, faces)) < 2:
         raise UsageError("A generator learns from at least two faces beside those that judge; give more.")
@@ -107,9 +112,7 @@ def train_generator(
     judge = None if generating.judge is None else Judge(load(generating.judge), held)
 
     def judged() -> Row:
-        latents = encoded(drawing, faces)
-        content = written(decoder, latents, half=False)
-        write_whole(folder / WEIGHTS, content)
+        write_whole(folder / WEIGHTS, written(decoder, *encoded(drawing, faces), half=False))
         return {} if judge is None else judge(AutoencoderPrior(folder), generating.seed)
 
     rows = fit(
@@ -117,7 +120,7 @@ def train_generator(
         workers=workers, judged=judged, told=by_epoch(fabric, told),
     )  # fmt: skip
     if fabric.is_global_zero:
-        write_whole(folder / WEIGHTS, written(decoder, encoded(drawing, faces)))
+        write_whole(folder / WEIGHTS, written(decoder, *encoded(drawing, faces)))
         write_recipe(folder, recipe_of(folder) | {"reached": rows[-1]})
     fabric.barrier()
     return AutoencoderPrior(folder), rows
@@ -132,19 +135,41 @@ def divided(parts: Sequence[Faces]) -> tuple[list[Faces], Faces]:
     return [first[sorted(order[count:])], *parts[1:]], first[sorted(order[:count])]
 
 
+def part(name: str, generating: Generating) -> Faces:
+    """The faces of a set that may be learned from."""
+    found = open_data(name) if generating.folds else None
+    if not isinstance(found, Verification):
+        return load_dataset(name, generating.limit)
+    examples, _ = held_out(name, generating.folds, limit=generating.limit)
+    return examples.read(range(len(examples)))[0]
+
+
 @torch.no_grad()
-def encoded(drawing: Drawing, parts: Sequence[Faces]) -> Tensor:
-    """(N, latent) of the faces with color, or of all where there are none."""
-    mode, found, color = drawing.training, [], []
+def encoded(drawing: Drawing, parts: Sequence[Faces]) -> tuple[Tensor, Tensor]:
+    """Latents (N, latent) of the faces with color, or of all where there are none; and how latents lie `around` the
+    means of those people of whom there are several pictures (M, latent)."""
+    mode, found, color, near = drawing.training, [], [], []
     drawing.eval()
-    for part in parts:
-        for batch in part.batches(BATCH):
+    for faces in parts:
+        latents = []
+        for batch in faces.batches(BATCH):
             images = batch.images.to(next(drawing.parameters()).device)
-            found.append(drawing.encoded(images).float().cpu())
+            latents.append(drawing.encoded(images).float().cpu())
             color.append(~gray(images).cpu())
+        found.append(torch.cat(latents))
+        near.append(found[-1][:0] if faces.identity is None else around(found[-1], faces.identity))
     drawing.train(mode)
     latents, colored = torch.cat(found), torch.cat(color)
-    return latents[colored] if int(colored.sum()) > 1 else latents
+    return latents[colored] if int(colored.sum()) > 1 else latents, torch.cat(near)
+
+
+def around(latents: Tensor, identity: Tensor) -> Tensor:
+    """(M, latent) deviations from each person's mean, of those with n > 1 pictures, times sqrt(n / (n - 1)): their
+    second moment is then the covariance of a person's latents, without bias."""
+    _, who, count = torch.unique(identity, return_inverse=True, return_counts=True)
+    means = torch.zeros(len(count), latents.shape[1]).index_add_(0, who, latents) / count[:, None]
+    number = count[who, None].float()
+    return ((latents - means[who]) * (number / (number - 1)).sqrt())[count[who] > 1]
 
 
 class Judge:

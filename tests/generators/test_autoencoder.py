@@ -19,6 +19,11 @@ def latents() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
+def around() -> torch.Tensor:
+    return torch.randn(300, 6, generator=torch.Generator().manual_seed(4)) * torch.arange(1.0, 7.0)
+
+
+@pytest.fixture(scope="module")
 def decoder() -> LatentDecoder:
     torch.manual_seed(1)
     made = LatentDecoder(latent=6, widths=(8, 8, 8, 8)).train()
@@ -27,8 +32,8 @@ def decoder() -> LatentDecoder:
 
 
 @pytest.fixture
-def prior(tmp_path: Path, decoder: LatentDecoder, latents: torch.Tensor) -> AutoencoderPrior:
-    (tmp_path / "weights.safetensors").write_bytes(written(decoder, latents, half=False))
+def prior(tmp_path: Path, decoder: LatentDecoder, latents: torch.Tensor, around: torch.Tensor) -> AutoencoderPrior:
+    (tmp_path / "weights.safetensors").write_bytes(written(decoder, latents, around, half=False))
     return AutoencoderPrior(tmp_path)
 
 
@@ -38,6 +43,14 @@ def test_draws_have_the_latents_mean_and_covariance(prior: AutoencoderPrior, lat
     assert torch.allclose(drawn.T.cov(), latents.T.cov(), rtol=0.03, atol=0.1)
     lengths = prior.factor_.norm(dim=1)
     assert bool((lengths.diff() <= 1e-6).all())  # the longest axis first
+
+
+def test_one_s_pictures_lie_around_each_other_as_a_person_s_do(prior: AutoencoderPrior, around: torch.Tensor) -> None:
+    still = torch.full((100_000, 6), 3.0)
+    moved = prior.moved(still, torch.Generator().manual_seed(7), 0.5)
+    assert torch.allclose(moved.mean(0), still[0], atol=0.05)
+    assert torch.allclose(moved.T.cov(), 0.25 * around.T @ around / len(around), rtol=0.03, atol=0.1)
+    assert torch.equal(prior.moved(still, torch.Generator(), 0.0), still)
 
 
 def test_both_spaces_draw_the_same_pictures(prior: AutoencoderPrior, decoder: LatentDecoder) -> None:
@@ -62,8 +75,10 @@ def test_a_block_by_hand() -> None:
         assert torch.allclose(block(x, latent), expected, atol=1e-6)
 
 
-def test_half_the_bytes_cost_little(tmp_path: Path, decoder: LatentDecoder, latents: torch.Tensor) -> None:
-    whole, half = written(decoder, latents, half=False), written(decoder, latents)
+def test_half_the_bytes_cost_little(
+    tmp_path: Path, decoder: LatentDecoder, latents: torch.Tensor, around: torch.Tensor
+) -> None:
+    whole, half = written(decoder, latents, around, half=False), written(decoder, latents, around)
     assert len(half) < 0.6 * len(whole)
     paths = [tmp_path / "whole.safetensors", tmp_path / "half.safetensors"]
     for path, content in zip(paths, (whole, half), strict=True):
@@ -73,11 +88,13 @@ def test_half_the_bytes_cost_little(tmp_path: Path, decoder: LatentDecoder, late
     assert float((ours - theirs).abs().max()) < 2 / 255
 
 
-def test_what_is_no_generator_is_refused(tmp_path: Path, decoder: LatentDecoder, latents: torch.Tensor) -> None:
+def test_what_is_no_generator_is_refused(
+    tmp_path: Path, decoder: LatentDecoder, latents: torch.Tensor, around: torch.Tensor
+) -> None:
     with pytest.raises(MissingData, match="train generator"):
         AutoencoderPrior(tmp_path)
     path = tmp_path / "weights.safetensors"
-    content = written(decoder, latents)
+    content = written(decoder, latents, around)
     for damaged in (b"", content[:-100], content.replace(b"mean_", b"maen_")):
         path.write_bytes(damaged)
         with pytest.raises(BadFile, match="no generator"):

@@ -21,7 +21,7 @@ def prior(tmp_path_factory: pytest.TempPathFactory) -> AutoencoderPrior:
     decoder = LatentDecoder(latent=4, widths=(8, 8, 8, 8)).train()
     decoder(torch.randn(32, 4))
     path = tmp_path_factory.mktemp("prior") / "weights.safetensors"
-    path.write_bytes(written(decoder.eval(), torch.randn(50, 4), half=False))
+    path.write_bytes(written(decoder.eval(), torch.randn(50, 4), torch.zeros(0, 4), half=False))
     return AutoencoderPrior(path)
 
 

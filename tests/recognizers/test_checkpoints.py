@@ -15,7 +15,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from bauta.errors import BadCheckpoint, MissingWeights
-from bauta.recognizers.checkpoints import as_convolution, mxnet_name, read_mxnet, read_state, renamed
+from bauta.recognizers.checkpoints import (
+    as_convolution,
+    exported,
+    load_state,
+    mxnet_name,
+    read_mxnet,
+    read_state,
+    renamed,
+)
 
 V1, V2 = 0xF993FAC8, 0xF993FAC9
 CODES = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6}
@@ -238,3 +246,18 @@ def test_a_linear_map_is_the_convolution_that_covers_the_grid() -> None:
     x = torch.randn(3, 5, 7, 7)
     torch.testing.assert_close(conv(x).flatten(1), linear(x.flatten(1)), rtol=0, atol=1e-5)
     assert as_convolution({}, "weight", 7) == {}
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_what_is_exported_is_read_back(tmp_path: Path, half: bool) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 9, 4)).eval()
+    network[1].running_var.uniform_(0.1, 2)
+    other = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 9, 4)).eval()
+    (tmp_path / "a.safetensors").write_bytes(exported(network, half=half))
+    load_state(other, read_state(tmp_path / "a.safetensors"), "it")
+    x = torch.rand(5, 3, 5, 5)
+    with torch.no_grad():
+        near = torch.nn.functional.cosine_similarity(other(x), network(x))
+        assert torch.equal(other(x), network(x)) is not half
+    assert (1 - near).max() < 1e-5
+    assert all(p.dtype == torch.float32 for p in other.parameters())

@@ -15,7 +15,7 @@ from bauta.recognizers.compact import compact_residual
 from bauta.train.batches import Batch
 from bauta.train.checkpoints import Row
 from bauta.train.drawing import Critic, Drawing, between, gray
-from bauta.train.generating import Generating, divided, train_generator
+from bauta.train.generating import Generating, around, divided, train_generator
 from bauta.train.plans import OneCycle
 from bauta.train.presets import Recipe
 from bauta.types import Faces
@@ -116,3 +116,23 @@ def test_who_judges_is_not_learned_from(faces: Faces) -> None:
     assert len(parts[0]) == 23
     assert not set(held.digests()) & set(parts[0].digests())
     assert len(parts[1]) == 3
+
+
+def test_how_a_person_s_pictures_lie_is_estimated_without_bias() -> None:
+    """Many people of two pictures each: the mean of two takes half of the spread away, and it is put back."""
+    draw = torch.Generator().manual_seed(6)
+    shape = torch.randn(3, 3, generator=draw)
+    people = torch.randn(20_000, 1, 3, generator=draw) * 10 + torch.randn(20_000, 2, 3, generator=draw) @ shape
+    alone = torch.randn(50, 3, generator=draw)
+    who = torch.cat([torch.arange(20_000).repeat_interleave(2), torch.arange(50) + 20_000])
+    found = around(torch.cat([people.flatten(0, 1), alone]), who)
+    assert len(found) == 40_000
+    assert torch.allclose(found.T @ found / len(found), shape.T @ shape, rtol=0.05, atol=0.05)
+
+
+def test_a_prior_knows_how_people_move(faces: Faces, tmp_path: Path) -> None:
+    named = Faces(faces.images, torch.arange(30) // 3)
+    prior, _ = train_generator(SMALL, tmp_path / "named", bfloat16=False, given=[named])
+    assert prior.moves_.shape == (8, 8)
+    nameless, _ = train_generator(SMALL, tmp_path / "nameless", bfloat16=False, given=[faces])
+    assert nameless.moves_.shape == (0, 8)
