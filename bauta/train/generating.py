@@ -54,10 +54,10 @@ class Generating:
     """All that decides a generator's training, by names.
 
     data: sets of faces, whoever they show; what is gray teaches the network, and is no part of the prior's distribution
-    where others have color. folds: the people of so many last folds of LFW's protocol are left out, and whoever trains
-    recognizers on the others can judge by them. layers: the recognizer in whose layers pictures are compared, or None. judge: the one in
-    whose space draws are compared with `HELD_OUT` faces that are not learned from; not `layers`, which was trained
-    against.
+    where others have color. folds: the people of so many last folds of LFW's protocol are left out, so that a prior and
+    recognizers can be judged by the same people. layers: the recognizer in whose layers pictures are compared, or None.
+    judge: the one in whose space draws are compared with `HELD_OUT` faces that are not learned from; not `layers`,
+    which was trained against.
     """
 
     data: Sequence[str] = ("utkface", "lfw")
@@ -148,7 +148,10 @@ def part(name: str, generating: Generating) -> Faces:
 def encoded(drawing: Drawing, parts: Sequence[Faces]) -> tuple[Tensor, Tensor]:
     """Latents (N, latent) of the faces with color, or of all where there are none; and how latents lie `around` the
     means of those people of whom there are several pictures (M, latent)."""
-    mode, found, color, near = drawing.training, [], [], []
+    found: list[Tensor] = []
+    color: list[Tensor] = []
+    near: list[Tensor] = []
+    mode = drawing.training
     drawing.eval()
     for faces in parts:
         latents = []
@@ -159,8 +162,8 @@ def encoded(drawing: Drawing, parts: Sequence[Faces]) -> tuple[Tensor, Tensor]:
         found.append(torch.cat(latents))
         near.append(found[-1][:0] if faces.identity is None else around(found[-1], faces.identity))
     drawing.train(mode)
-    latents, colored = torch.cat(found), torch.cat(color)
-    return latents[colored] if int(colored.sum()) > 1 else latents, torch.cat(near)
+    whole, colored = torch.cat(found), torch.cat(color)
+    return whole[colored] if int(colored.sum()) > 1 else whole, torch.cat(near)
 
 
 def around(latents: Tensor, identity: Tensor) -> Tensor:
@@ -169,7 +172,8 @@ def around(latents: Tensor, identity: Tensor) -> Tensor:
     _, who, count = torch.unique(identity, return_inverse=True, return_counts=True)
     means = torch.zeros(len(count), latents.shape[1]).index_add_(0, who, latents) / count[:, None]
     number = count[who, None].float()
-    return ((latents - means[who]) * (number / (number - 1)).sqrt())[count[who] > 1]
+    longer: Tensor = (latents - means[who]) * (number / (number - 1)).sqrt()
+    return longer[count[who] > 1]
 
 
 class Judge:
