@@ -1,5 +1,6 @@
-"""Recognizers are trained here, with a pipeline in place, on two cores or on several GPUs."""
+"""Networks are trained here, recognizers with a pipeline in place, on two cores or on several GPUs."""
 
+from bauta.train.attributing import Attributing, train_attributes
 from bauta.train.batches import Batch
 from bauta.train.cast import ColorCast
 from bauta.train.engine import engine
@@ -14,6 +15,7 @@ from bauta.train.teaching import Teaching, lessons
 
 __all__ = [
     "PRESETS",
+    "Attributing",
     "Batch",
     "ColorCast",
     "Held",
@@ -32,5 +34,6 @@ __all__ = [
     "preset",
     "published",
     "small",
+    "train_attributes",
     "train_recognizer",
 ]
