@@ -68,8 +68,8 @@ class BautaAttributes(Estimator):
     classes: ClassVar = {"age": (), "gender": ("male", "female"), "race": RACES, "emotion": EMOTIONS[:7]}
     paper = "none: docs/models/bauta-attributes.md"
     seen = (
-        "learned from four fifths of the UTKFace files of its card and from LFW without the people of its last two folds; "
-        "has not seen the others, and its `learned` says which"
+        "learned from four fifths of the UTKFace files of its card and from LFW without the people of its last two "
+        "folds; has not seen the others, and its `learned` says which"
     )
 
     learned_: Tensor
@@ -87,7 +87,7 @@ class BautaAttributes(Estimator):
             Residual(second, third, 2),
             Residual(third, third, 1),
         )
-        # a filter over the whole grid for each channel, as MobileFaceNet has it: in an aligned face a place has a meaning
+        # a filter over the whole grid for each channel, as MobileFaceNet has it: places in an aligned face mean something
         self.pool = nn.Sequential(nn.Conv2d(third, third, GRID, groups=third, bias=False), nn.BatchNorm2d(third))
         self.dropout = nn.Dropout(dropout)
         sizes = {name: len(values) or OLDEST + 1 for name, values in self.classes.items()}
