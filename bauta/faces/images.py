@@ -49,6 +49,8 @@ MAX_BYTES = 1 << 30
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
 """Names that are taken for pictures when a folder is searched."""
 
+STRIP = 1 << 20  # pixels that are turned into floats at a time, so that a large picture is in memory once
+
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 # These hold further pictures (a preview, a depth map, a burst) beside the photo, which comes first: no animation.
 ALBUMS = ("MPO", "HEIF")
@@ -142,9 +144,9 @@ def upright(data: bytes, name: str, max_pixels: int, formats: tuple[str, ...]) -
             f"{name} unpacks to {picture.width} x {picture.height} pixels, more than the limit of {max_pixels:,}; "
             "make it smaller or raise max_pixels if you trust it."
         )
-    frames = getattr(picture, "n_frames", 1)
-    if frames > 1 and picture.format not in ALBUMS:
-        raise BadImage(f"{name} holds {frames} pictures (an animation or pages); save the one you want as PNG.")
+    # not how many: Pillow counts the frames of a GIF and the pages of a TIFF by reading each
+    if picture.format not in ALBUMS and getattr(picture, "is_animated", False):
+        raise BadImage(f"{name} holds several pictures (an animation or pages); save the one you want as PNG.")
     picture.load()
     # after load: the TIFF reader turns the picture itself then, and takes the tag away
     turn = UPRIGHT.get(orientation(picture))
@@ -168,14 +170,23 @@ def to_tensor(picture: Image.Image, name: str) -> Tensor:
     if picture.mode in ("I", "F"):
         raise BadImage(f"{name} has 32-bit pixels, whose range no file states; save it with 8 or 16 bits.")
     alpha = "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info
-    try:
-        pixels = np.array(picture.convert("RGBA" if alpha else "RGB"))
-    except (ValueError, OSError) as error:
-        raise BadImage(f"{name} has {picture.mode} pixels, which cannot be turned into RGB; save it as RGB.") from error
-    image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
-    if not alpha:
-        return image.contiguous()
-    return (image[:3] * image[3:] + (1 - image[3:])).clamp(0, 1).contiguous()
+    image = torch.empty(3, picture.height, picture.width)
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = image[:, top : top + rows]
+        part = picture.crop((0, top, picture.width, top + strip.shape[1]))
+        try:
+            pixels = np.array(part.convert("RGBA" if alpha else "RGB"))
+        except (ValueError, OSError) as error:
+            raise BadImage(
+                f"{name} has {picture.mode} pixels, which cannot be turned into RGB; save it as RGB."
+            ) from error
+        levels = torch.from_numpy(pixels).permute(2, 0, 1)
+        strip.copy_(levels[:3]).div_(255)
+        if alpha:
+            cover = levels[3:].float() / 255
+            strip.mul_(cover).add_(1 - cover).clamp_(0, 1)
+    return image
 
 
 @cache

@@ -204,7 +204,7 @@ def test_one_bit() -> None:
 def test_animations_and_pages_are_refused(format: str) -> None:
     frames = [Image.fromarray(scene()), Image.fromarray(scene()[::-1].copy()), Image.fromarray(scene()[:, ::-1].copy())]
     data = save(frames[0], format, save_all=True, append_images=frames[1:])
-    with pytest.raises(BadImage, match=r"moving\.x holds 3 pictures"):
+    with pytest.raises(BadImage, match=r"moving\.x holds several pictures"):
         decode(data, "moving.x")
 
 

@@ -1,0 +1,1 @@
+"""Long runs that try to break bauta, each one command with a table at its end: `python -m campaigns.fuzz`."""

@@ -1,0 +1,203 @@
+"""Where tries happen: worker processes with a limit of time and of memory, watched from outside.
+
+A try fails where anything but a sentence of bauta's comes out, where the worker is killed or does not come back, where
+its memory grows beyond the kind's bound, and where a file says what to run and it is run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+
+from bauta.errors import BautaError
+
+MIB = 1 << 20
+GIB = 1 << 30
+SECONDS = 10.0  # of the worker's processor time, in one try
+PATIENCE = 60.0  # seconds on the clock, in one try, for a worker that waits and does not work
+ADDRESSES = 12 * GIB  # of address space beyond what a worker begins with: protects the machine, not the bound
+LONGEST = 4000  # characters of a sentence: some name all that there is
+
+
+class Kind(ABC):
+    """A kind of file, or of request. name: in the table. bound: bytes by which a reader's memory may grow."""
+
+    name: ClassVar[str]
+    bound: int = GIB
+
+    def prepare(self, folder: Path) -> None:
+        """Make valid files; `folder` is there as long as the campaign runs."""
+
+    @abstractmethod
+    def damaged(self, draw: Random, folder: Path) -> Any:
+        """A damaged thing, below an empty folder where it is a file. What is called `witness` there must never be."""
+
+    @abstractmethod
+    def read(self, thing: Any) -> None:
+        """Hand it to the real reader."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a try. verdict: "sentence" (a `BautaError`), "fine" or "failure". memory: growth in bytes."""
+
+    number: int
+    verdict: str
+    said: str
+    seconds: float = 0.0
+    memory: int = 0
+
+
+def tries(kind: Kind, numbers: range, seed: int, folder: Path) -> Iterator[Outcome]:
+    """The outcome of each try. Workers are shared between tries; after a failure there is a fresh one."""
+    left = list(numbers)
+    while left:
+        for outcome in _worker(kind, left, seed, folder):
+            left = [number for number in left if number > outcome.number]
+            yield outcome
+
+
+def drawn(kind: Kind, number: int, seed: int) -> Random:
+    """What a try draws from: the same for the same kind, number and seed, in whatever worker."""
+    return Random(f"{seed}/{kind.name}/{number}")  # noqa: S311, damage is no secret
+
+
+def _worker(kind: Kind, numbers: list[int], seed: int, folder: Path) -> Iterator[Outcome]:
+    """One process until it has done all, or failed."""
+    back, forth = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.close(back)
+            _work(kind, numbers, seed, folder, forth)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(forth)
+    try:
+        yield from _watched(kind, numbers, child, back)
+    finally:
+        os.close(back)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def _watched(kind: Kind, numbers: list[int], child: int, pipe: int) -> Iterator[Outcome]:
+    waiting, text = list(numbers), b""
+    began, spent = time.monotonic(), _processor(child)
+    while waiting:
+        ready, _, _ = select.select([pipe], [], [], 0.25)
+        if not ready:
+            if _processor(child) - spent > SECONDS or time.monotonic() - began > PATIENCE:
+                yield Outcome(waiting[0], "failure", "it hangs", time.monotonic() - began)
+                return
+            continue
+        came = os.read(pipe, 1 << 16)
+        if not came:
+            yield Outcome(waiting[0], "failure", f"the process died ({_death(child)})", time.monotonic() - began)
+            return
+        *lines, text = (text + came).split(b"\n")
+        for line in lines:
+            outcome = Outcome(**json.loads(line))
+            waiting.remove(outcome.number)
+            began, spent = time.monotonic(), _processor(child)
+            yield outcome
+            if outcome.verdict == "failure":
+                return
+
+
+def _death(child: int) -> str:
+    found = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    return "unknown" if found is None else f"status {found.si_status}"
+
+
+def _processor(process: int) -> float:
+    """Seconds of processor time of a process and of the children that it waited for."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _work(kind: Kind, numbers: list[int], seed: int, folder: Path, pipe: int) -> None:
+    """The child: try after try, each told when it is over."""
+    warnings.simplefilter("ignore")
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    if not os.environ.get("BAUTA_CAMPAIGN_LOUD"):
+        os.dup2(devnull, 2)  # what native libraries print about damaged files
+    most = _memory("VmSize") + ADDRESSES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.freeze()  # what is there already is not looked through after every try
+    for number in numbers:
+        outcome = once(kind, number, seed, folder)
+        os.write(pipe, json.dumps(asdict(outcome)).encode() + b"\n")
+
+
+def once(kind: Kind, number: int, seed: int, folder: Path) -> Outcome:
+    """One try in this process."""
+    place = folder / f"{kind.name}-{number}"
+    place.mkdir(parents=True)
+    try:
+        thing = kind.damaged(drawn(kind, number, seed), place)
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins here
+        before, began = _memory("VmRSS"), time.monotonic()
+        verdict, said = _verdict(kind, thing)
+        seconds, memory = time.monotonic() - began, max(0, _memory("VmHWM") - before)
+        if (place / "witness").exists():
+            verdict, said = "failure", "what the file says was run"
+        elif memory > kind.bound:
+            verdict, said = "failure", f"memory grew by {memory / MIB:,.0f} MiB, bound {kind.bound / MIB:,.0f} ({said})"
+        return Outcome(number, verdict, said[:2000], seconds, memory)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _verdict(kind: Kind, thing: Any) -> tuple[str, str]:
+    try:
+        kind.read(thing)
+    except BautaError as error:
+        text = str(error)
+        if not text.strip() or "\n" in text or len(text) > LONGEST:
+            return "failure", f"no sentence, but {text[:300]!r} ({len(text)} characters)"
+        return "sentence", text
+    except BaseException as error:
+        return "failure", f"{type(error).__name__}: {str(error)[:300]} at {_where(error)}"
+    return "fine", ""
+
+
+def _where(error: BaseException) -> str:
+    """The last lines of bauta that an error came through."""
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "/bauta/" in file:
+            places.append(f"{file.rpartition('/bauta/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " < ".join(places[:-4:-1]) or "no line of bauta"
+
+
+def _memory(field: str) -> int:
+    """A field of this process's status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) << 10
+    raise RuntimeError(f"This system does not tell {field}; the campaign needs Linux.")
