@@ -196,7 +196,7 @@ def attributes(
     from bauta.train.attributing import Attributing, attributes_recipe, train_attributes
 
     recipe = dataclasses.replace(attributes_recipe(epochs=epochs), batch_size=batch)
-    attributing = Attributing(tuple(data or ("utkface", "lfw")), folds, recipe, limit, seed)
+    attributing = Attributing(tuple(data or ("utkface", "lfw")), folds, recipe=recipe, limit=limit, seed=seed)
     place = chosen_device(device).type
     with Shown() as shown:
         _, rows = train_attributes(

@@ -87,7 +87,7 @@ class BautaAttributes(Estimator):
             Residual(second, third, 2),
             Residual(third, third, 1),
         )
-        # a filter over the whole grid for each channel, as MobileFaceNet has it: places in an aligned face mean something
+        # a filter over the whole grid for each channel, as MobileFaceNet has it: the faces are aligned
         self.pool = nn.Sequential(nn.Conv2d(third, third, GRID, groups=third, bias=False), nn.BatchNorm2d(third))
         self.dropout = nn.Dropout(dropout)
         sizes = {name: len(values) or OLDEST + 1 for name, values in self.classes.items()}

@@ -53,19 +53,20 @@ class Attributing:
     """All that decides a training, by names.
 
     data: sets of faces, each with some of the attributes; between them they know all four. folds: of a set that says
-    who is who, so many of its ten folds of people are held out; of another, a fifth of the files. limit: at most so
-    many faces of each set.
+    who is who, so many of its ten folds of people are held out; of another, a fifth of the files. widths: of the
+    network. limit: at most so many faces of each set.
     """
 
     data: Sequence[str] = ("utkface", "lfw")
     folds: int = 2
+    widths: Sequence[int] = (16, 32, 64, 112)
     recipe: Recipe = field(default_factory=attributes_recipe)
     limit: int | None = None
     seed: int = 0
 
     def written(self) -> dict[str, Any]:
         """As recipe.json has it."""
-        return stated(self) | {"architecture": ARCHITECTURE, "options": {}}
+        return stated(self) | {"architecture": ARCHITECTURE, "options": {"widths": list(self.widths)}}
 
 
 def train_attributes(
@@ -91,7 +92,7 @@ def train_attributes(
     parts = [divided(name, attributing.folds, attributing.limit) for name in attributing.data]
     (draw,) = generators(attributing.seed, ["attributes"], "first weights")
     with seeded(draw.initial_seed(), torch.device("cpu")):
-        network = BautaAttributes()
+        network = BautaAttributes(widths=attributing.widths)
     network.learned_ = learned_from([learned for learned, _ in parts])
     reading = Reading(network, [learned.attributes for learned, _ in parts])
     examples = Joined(*(Nameless(learned) for learned, _ in parts))
