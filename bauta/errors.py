@@ -25,10 +25,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LONGEST = 3000  # characters of a message: what a hostile file says of itself may have no end
+
+
 class BautaError(Exception):
-    """Base of everything raised on purpose; `exit_code` is what the command line ends with."""
+    """Base of everything raised on purpose; `exit_code` is what the command line ends with.
+
+    Its message is one line of bounded length without control characters, whatever a file put into it.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        line = "".join(c if c.isprintable() else " " for c in super().__str__())
+        return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 
 
 class UsageError(BautaError, ValueError):

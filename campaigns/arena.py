@@ -155,13 +155,16 @@ def once(kind: Kind, number: int, seed: int, folder: Path) -> Outcome:
     place = folder / f"{kind.name}-{number}"
     place.mkdir(parents=True)
     try:
-        thing = kind.damaged(drawn(kind, number, seed), place)
+        try:
+            thing = kind.damaged(drawn(kind, number, seed), place)
+        except Exception as error:
+            return Outcome(number, "failure", f"the campaign could not make it: {type(error).__name__}: {error}")
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins here
-        before, began = _memory("VmRSS"), time.monotonic()
+        before, began = _memory("VmRSS"), time.process_time()
         verdict, said = _verdict(kind, thing)
-        seconds, memory = time.monotonic() - began, max(0, _memory("VmHWM") - before)
+        seconds, memory = time.process_time() - began, max(0, _memory("VmHWM") - before)
         if (place / "witness").exists():
             verdict, said = "failure", "what the file says was run"
         elif memory > kind.bound:

@@ -49,6 +49,13 @@ def tensors(seed: int = 0) -> State:
     }
 
 
+def endless() -> dict[str, Any]:
+    """A table that holds itself."""
+    made: dict[str, Any] = {}
+    made["state_dict"] = made
+    return made
+
+
 def swollen(draw: Random) -> Any:
     """Tensors that say that they are larger than what holds them, or are no plain ones."""
     one = torch.ones(1)
@@ -67,6 +74,7 @@ def swollen(draw: Random) -> Any:
             {"conv.weight": torch.tensor(float("nan"))},
             {0: one, None: one, (1, 2): one},
             {"state_dict": {"model": {"net": {}}}},
+            endless(),
         )
     )
 

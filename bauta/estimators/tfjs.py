@@ -97,7 +97,7 @@ def _understood(entry: dict[str, Any]) -> bool:
     shape, packed = entry.get("shape"), entry.get("quantization")
     if not isinstance(entry.get("name"), str) or entry.get("dtype") not in WHOLE or not isinstance(shape, list):
         return False
-    if len(shape) > LONGEST or not all(type(n) is int and n >= 0 for n in shape):
+    if len(shape) > LONGEST or not all(type(n) is int and n >= 1 for n in shape):
         return False
     return packed is None or (
         isinstance(packed, dict)

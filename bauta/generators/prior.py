@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
-from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from bauta.errors import BadFile, MissingData, ShapeError, UsageError
+from bauta.recognizers.checkpoints import check_plain, read_plain
 from bauta.spec import recipe
 from bauta.types import Faces, Images
 
@@ -180,14 +180,11 @@ def read_codes(path: str | Path) -> Tensor:
     path = Path(path)
     if not path.is_file():
         raise MissingData(f"{path} is no file; give the file of inverted codes.")
-    try:
-        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # of safetensors, of files, and of torch's refusal to unpickle
-        why = str(error).partition("\n")[0]
-        raise BadFile(f"{path} holds no plain tensors ({why}); save the codes alone, nothing is unpickled.") from error
+    content = read_plain(path)
     found = list(content.values()) if isinstance(content, dict) else [content]
     if len(found) != 1 or not isinstance(found[0], Tensor) or found[0].ndim < 2:
         raise BadFile(f"{path} must hold one tensor (N, ...), got {len(found)} things; save the codes alone.")
+    check_plain(found, path)
     codes: Tensor = found[0].detach().float()
     if not bool(codes.isfinite().all()):
         raise BadFile(f"{path} holds codes that are not finite; invert the faces again.")

@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bauta.errors import UsageError
+from bauta.errors import BadCheckpoint, UsageError
 from bauta.generators.prior import FacePrior, stretched
-from bauta.generators.stylegan2_files import read_stylegan2
-from bauta.recognizers.registry import load_state
+from bauta.generators.stylegan2_files import MOST, read_stylegan2
+from bauta.recognizers.checkpoints import fitting, load_state
 from bauta.spec import recipe
 from bauta.types import Images
 
 FILTER = (1.0, 3.0, 3.0, 1.0)  # of all up-sampling
 EPS = 1e-8
+DEEPEST = 64  # layers of the mapping network
 
 
 class StyleGAN2(FacePrior):
@@ -52,7 +53,8 @@ class StyleGAN2(FacePrior):
         self.checkpoint, self.space, self.crop, self.below, self.side = str(checkpoint), space, crop, below, side
         state = read_stylegan2(Path(checkpoint))
         with torch.device("meta"):  # nothing is allocated that the checkpoint does not fill
-            network = Synthesis.like(state)
+            network = Synthesis.like(state, str(checkpoint))
+        fitting(network, state, str(checkpoint))
         self.network = network.to_empty(device="cpu")
         load_state(self.network, state, str(checkpoint))
         self.eval().requires_grad_(False)
@@ -117,13 +119,23 @@ class Synthesis(nn.Module):
             self.noises.register_buffer(f"noise_{k}", torch.zeros(1, 1, side, side))
 
     @classmethod
-    def like(cls, state: dict[str, Tensor]) -> Synthesis:
-        """Of the measures of a checkpoint in rosinality's layout."""
+    def like(cls, state: dict[str, Tensor], origin: str) -> Synthesis:
+        """Of the measures of a checkpoint in rosinality's layout. Raises `BadCheckpoint`, under the name `origin`."""
         ups = sum(key.startswith("to_rgbs.") and key.endswith(".bias") and key.count(".") == 2 for key in state)
-        channels = [state["conv1.conv.weight"].shape[1]]
-        channels += [state[f"convs.{2 * k}.conv.weight"].shape[1] for k in range(ups)]
         depth = sum(key.startswith("style.") and key.endswith(".weight") for key in state)
-        return cls(4 * 2**ups, channels, width=state["style.1.weight"].shape[1], depth=depth)
+        try:
+            channels = [state["conv1.conv.weight"].shape[1]]
+            channels += [state[f"convs.{2 * k}.conv.weight"].shape[1] for k in range(ups)]
+            width = state["style.1.weight"].shape[1]
+        except (KeyError, IndexError) as error:
+            raise BadCheckpoint(
+                f"{origin} lacks layers of its StyleGAN2 generator ({error}); fetch it again."
+            ) from error
+        if 2 * ups >= MOST or depth > DEEPEST or not all((*channels, width)):
+            raise BadCheckpoint(
+                f"{origin} has {ups} doublings, {depth} mapping layers and channels {channels}, which no StyleGAN2 has."
+            )
+        return cls(4 * 2**ups, channels, width=width, depth=depth)
 
     def forward(self, w: Tensor) -> Tensor:
         noises = list(self.noises.buffers())

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from bauta.errors import BadCheckpoint, MissingWeights
+from bauta.recognizers.checkpoints import check_plain, read_plain
 
 State = dict[str, Tensor]
+MOST = 17  # convolutions of a generator: 1024 x 1024 pixels
 NEEDED = ("style.1.weight", "conv1.conv.weight", "to_rgb1.bias", "input.input")
 
 
@@ -23,22 +24,15 @@ def read_stylegan2(path: Path) -> State:
     """
     if not path.is_file():
         raise MissingWeights(f"{path} is not a file; give the path of a StyleGAN2 checkpoint.")
-    try:
-        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # of safetensors, of files, and of torch's refusal to unpickle
-        why = str(error).partition("\n")[0]
-        raise BadCheckpoint(
-            f"{path} could not be read as plain tensors ({why}); save g_ema's state_dict() as safetensors."
-        ) from error
+    content = read_plain(path)
     nested = content.get("g_ema", content) if isinstance(content, dict) else {}
     arrays = nested if isinstance(nested, dict) else {}
+    check_plain((v for v in arrays.values() if isinstance(v, Tensor)), path)
     state = {str(k).removeprefix("g_ema."): v.detach().float() for k, v in arrays.items() if isinstance(v, Tensor)}
     try:
         state = completed(from_nvidia(state) if "synthesis.b4.const" in state else state)
-    except KeyError as error:
-        raise BadCheckpoint(
-            f"{path} holds half of a StyleGAN2 generator: {error} is missing; fetch it again."
-        ) from error
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:  # missing, or of another shape
+        raise BadCheckpoint(f"{path} holds half of a StyleGAN2 generator ({error}); fetch it again.") from error
     if any(key not in state for key in NEEDED):
         missing = ", ".join(key for key in NEEDED if key not in state)
         raise BadCheckpoint(f"{path} holds no StyleGAN2 generator: {missing} is missing; give one with g_ema.")
@@ -48,6 +42,8 @@ def read_stylegan2(path: Path) -> State:
 def completed(state: State) -> State:
     """With the noise pictures, which the oldest files of rosinality's layout do not have: zeros, so no noise."""
     convolutions = 1 + sum(bool(re.fullmatch(r"convs\.\d+\.activate\.bias", key)) for key in state)
+    if convolutions > MOST:
+        raise ValueError(f"{convolutions} convolutions, more than pictures of 1024 x 1024 have")
     sides = {f"noises.noise_{k}": 4 * 2 ** ((k + 1) // 2) for k in range(convolutions)}
     return {**{name: torch.zeros(1, 1, side, side) for name, side in sides.items()}, **state}
 

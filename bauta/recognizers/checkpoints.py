@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 # Where training scripts put a state dict, and what they put before its names.
 _NESTS = ("state_dict", "net_state_dict", "model_state_dict", "model", "net", "backbone")
 _PREFIXES = ("module.", "_orig_mod.")
+SWOLLEN = 4  # times its file that a checkpoint may be in memory: tied weights are in it twice
 
 # MXNet's names for a batch norm's and a PReLU's numbers, and torch's.
 _MXNET = {"_gamma": "_weight", "_beta": "_bias", "_moving_mean": "_running_mean", "_moving_var": "_running_var"}
@@ -39,16 +41,45 @@ def read_state(path: Path) -> State:
         raise MissingWeights(f"{path} is not a file; give the path of a checkpoint.")
     if path.suffix == ".params":
         return read_mxnet(path)
+    return _state_dict(read_plain(path), path)
+
+
+def read_plain(path: Path) -> Any:
+    """What safetensors, or else `torch.save`, put into a file. Nothing is unpickled, nor unpacked to many times the
+    file's size; `check_plain` what is used of it. Raises `BadCheckpoint`."""
     try:
         if path.suffix == ".safetensors":
-            return _state_dict(load_file(path), path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+            return load_file(path)
+        with path.open("rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                _check_packed(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except BadCheckpoint:
+        raise
+    except Exception as error:  # of safetensors, of files, and of torch's refusal to unpickle
         raise BadCheckpoint(
             f"{path} could not be read as plain tensors ({_first_line(error)}). bauta never unpickles objects: "
             "save the network's state_dict() with torch.save, or convert it to safetensors."
         ) from error
-    return _state_dict(content, path)
+
+
+def check_plain(tensors: Iterable[Tensor], path: Path) -> None:
+    """Raise `BadCheckpoint` unless these are dense real numbers that are really in the file: a view may repeat one
+    number without end, and a sparse or meta tensor has any size that it likes."""
+    room = SWOLLEN * path.stat().st_size
+    for tensor in tensors:
+        odd = tensor.is_quantized or tensor.is_nested or tensor.is_complex() or tensor.layout != torch.strided
+        if odd or tensor.device.type != "cpu":
+            raise BadCheckpoint(f"{path} holds a tensor that is not dense real numbers; save plain weights.")
+        room -= tensor.numel() * tensor.element_size()
+    if room < 0:
+        raise BadCheckpoint(f"{path} holds tensors much larger than itself; fetch the file again.")
+
+
+def _check_packed(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if sum(part.file_size for part in archive.infolist()) > SWOLLEN * path.stat().st_size:
+            raise BadCheckpoint(f"{path} unpacks to much more than itself; torch.save packs nothing.")
 
 
 def load_state(network: nn.Module, state: State, origin: str) -> None:
@@ -56,6 +87,12 @@ def load_state(network: nn.Module, state: State, origin: str) -> None:
 
     origin: what to call the state in an error. Raises `BadCheckpoint`; the network is then unchanged.
     """
+    network.load_state_dict(fitting(network, state, origin), strict=False)
+
+
+def fitting(network: nn.Module, state: State, origin: str) -> State:
+    """`state` without its batch counters, if it is of just this network, which may be a meta one and take no memory.
+    Raises `BadCheckpoint`."""
     own = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
     came = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
     missing = [k for k in own if k not in came]
@@ -71,7 +108,7 @@ def load_state(network: nn.Module, state: State, origin: str) -> None:
                 f"{origin} does not fit {type(network).__name__}: {key} must have shape {tuple(own[key].shape)}, "
                 f"got {tuple(value.shape)}; check its architecture."
             )
-    network.load_state_dict(came, strict=False)
+    return came
 
 
 def exported(network: nn.Module, *, half: bool = False) -> bytes:
@@ -85,17 +122,19 @@ def exported(network: nn.Module, *, half: bool = False) -> bytes:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+    return re.sub("\x1b\\[[0-9;]*m", "", str(error)).partition("\n")[0] or type(error).__name__
 
 
 def _state_dict(content: Any, path: Path) -> State:
-    while isinstance(content, Mapping) and (inner := [k for k in _NESTS if isinstance(content.get(k), Mapping)]):
-        content = content[inner[0]]
+    for _ in _NESTS:  # a mapping in a hostile file may hold itself
+        if isinstance(content, Mapping) and (inner := [k for k in _NESTS if isinstance(content.get(k), Mapping)]):
+            content = content[inner[0]]
     if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
         raise BadCheckpoint(
             f"{path} holds no state dict: expected a mapping of names to tensors, got {type(content).__name__}; "
             "save the network's state_dict() instead."
         )
+    check_plain((v for v in content.values() if isinstance(v, Tensor)), path)
     return {_bare(str(k)): v.detach() for k, v in content.items() if isinstance(v, Tensor)}
 
 

@@ -140,5 +140,5 @@ def test_an_inverted_space_refuses_other_files(prior: Eigenfaces, tmp_path: Path
     with pytest.raises(BadFile, match="not finite"):
         InvertedSpace(prior, codes(tmp_path / "nan.pt", torch.full((4, 8), torch.nan)))
     torch.save(nn.Linear(2, 2), tmp_path / "objects.pt")
-    with pytest.raises(BadFile, match="nothing is unpickled"):
+    with pytest.raises(BadFile, match="never unpickles objects"):
         InvertedSpace(prior, tmp_path / "objects.pt")
