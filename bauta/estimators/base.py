@@ -1,4 +1,4 @@
-"""What an attribute network of somebody else's promises: pictures in, a guess for each of its attributes out."""
+"""What an attribute network promises: pictures in, a guess for each of its attributes out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
-from bauta.types import Images
+from bauta.types import Faces, Images
 
 # For whoever prints a third party's figures: nobody here can rule it out.
 MAY_HAVE_SEEN = "may have seen these faces"
@@ -35,6 +36,10 @@ class Estimator(nn.Module, ABC):
     @abstractmethod
     def forward(self, images: Images) -> dict[str, Tensor]:
         """(B, 3, H, W) in [0, 1] -> attribute -> logits (B, K), a column a class; (B, 1) for a quantity."""
+
+    def learned(self, faces: Faces) -> Tensor:
+        """(B,) bool: the faces that it is known to have learned from; of others' networks nobody knows (`seen`)."""
+        return torch.zeros(len(faces), dtype=torch.bool)
 
     def frozen(self) -> Self:
         """Self, in evaluation mode and without gradients for its weights; those to the pictures stay."""

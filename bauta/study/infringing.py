@@ -8,14 +8,14 @@ from torch import Tensor
 
 from bauta import estimators, zoo
 from bauta.errors import MissingWeights
-from bauta.estimators import Estimator
+from bauta.estimators import BautaAttributes, Estimator
 from bauta.metrics.attribute import attribute_cosine
 from bauta.metrics.base import Metric
 from bauta.metrics.lpips import lpips
 from bauta.metrics.perceptual import perceptual
 from bauta.types import Images
 
-ESTIMATORS = ("age-gender", "emotion")
+ESTIMATORS = ("age-gender", "emotion")  # where neither is here, ours
 
 
 def privacy_models(reader: str) -> list[Metric]:
@@ -39,14 +39,18 @@ def _perceptual(reader: str) -> Metric:
 
 @cache
 def _attribute_networks() -> tuple[Metric, ...]:
-    found: list[Metric] = []
+    found: list[Estimator] = []
     for name in ESTIMATORS:
         try:
-            network = estimators.estimator(name)
+            found.append(estimators.estimator(name))
         except MissingWeights:
             continue
-        found += [_disagreement(network, a) for a, classes in network.classes.items() if classes]
-    return tuple(found)
+    return tuple(
+        _disagreement(network, attribute)
+        for network in found or [estimators.estimator(BautaAttributes.name)]
+        for attribute, classes in network.classes.items()
+        if classes
+    )
 
 
 def _disagreement(network: Estimator, attribute: str) -> Metric:

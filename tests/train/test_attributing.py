@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bauta.errors import UsageError
-from bauta.estimators import read_attributes
+from bauta.estimators import BautaAttributes, read_attributes
 from bauta.train.attributing import Attributing, attributes_recipe, divided, guesses, train_attributes
 from bauta.train.checkpoints import Row
 from bauta.train.plans import OneCycle
@@ -29,6 +29,15 @@ class Stopped(Exception):
 def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     root = tmp_path_factory.mktemp("labelled")
     return str(labelled.utkface(root / "utkface")), str(labelled.lfw(root / "lfw"))
+
+
+Trained = tuple[BautaAttributes, list[Row], Path]
+
+
+@pytest.fixture(scope="module")
+def trained(sets: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    out = tmp_path_factory.mktemp("trained") / "out"
+    return *train_attributes(Attributing(sets, widths=SMALL, recipe=RECIPE), out, bfloat16=False), out
 
 
 def test_of_files_without_names_a_fifth_is_held_out_by_content(sets: tuple[str, str]) -> None:
@@ -50,13 +59,13 @@ def test_of_people_those_of_the_last_folds_are_held_out(sets: tuple[str, str]) -
     assert set(held.attributes) == {"gender", "emotion"}
 
 
-def test_a_folder_holds_a_network_that_knows_whom_it_learned_from(sets: tuple[str, str], tmp_path: Path) -> None:
-    network, rows = train_attributes(Attributing(sets, widths=SMALL, recipe=RECIPE), tmp_path / "out", bfloat16=False)
-    with (tmp_path / "out" / "log.csv").open() as file:
+def test_a_folder_holds_a_network_that_knows_whom_it_learned_from(sets: tuple[str, str], trained: Trained) -> None:
+    network, rows, out = trained
+    with (out / "log.csv").open() as file:
         (first, last) = csv.DictReader(file)
     assert float(last["age"]) < float(first["age"])
     assert {"gender", "race", "emotion", "held age", "held gender", "held race", "held emotion"} <= set(rows[-1])
-    again = read_attributes(tmp_path / "out")
+    again = read_attributes(out)
     for name in sets:
         learned, held = divided(name)
         assert again.learned(learned).all()
@@ -66,12 +75,11 @@ def test_a_folder_holds_a_network_that_knows_whom_it_learned_from(sets: tuple[st
     assert again.taught_race.tolist() == [True, True, False, False, False]
     assert again.taught_emotion.nonzero().flatten().tolist() == [3, 6]
     with pytest.raises(UsageError, match="already"):
-        train_attributes(Attributing(sets, widths=SMALL, recipe=RECIPE), tmp_path / "out", bfloat16=False)
+        train_attributes(Attributing(sets, widths=SMALL, recipe=RECIPE), out, bfloat16=False)
 
 
-def test_a_training_goes_on_to_the_same_file(sets: tuple[str, str], tmp_path: Path) -> None:
+def test_a_training_goes_on_to_the_same_file(sets: tuple[str, str], trained: Trained, tmp_path: Path) -> None:
     asked = Attributing(sets, widths=SMALL, recipe=RECIPE)
-    train_attributes(asked, tmp_path / "whole", bfloat16=False)
 
     def told(what: str, done: int, total: int, losses: Row) -> None:
         if (what, done) == ("epoch 2", 1):
@@ -80,7 +88,7 @@ def test_a_training_goes_on_to_the_same_file(sets: tuple[str, str], tmp_path: Pa
     with pytest.raises(Stopped):
         train_attributes(asked, tmp_path / "broken", bfloat16=False, told=told)
     train_attributes(asked, tmp_path / "broken", bfloat16=False, resume=True)
-    ends = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "broken")]
+    ends = [(folder / "weights.safetensors").read_bytes() for folder in (trained[2], tmp_path / "broken")]
     assert ends[0] == ends[1]
 
 

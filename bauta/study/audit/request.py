@@ -130,7 +130,7 @@ def opened(request: Request, told: Told | None = None) -> Opened:
     cast = Cast(
         readers,
         attributes,
-        estimating(attributes),
+        estimating(attributes, victims.faces),
         request.attackers,
         0 if public is None else len(public),
         len(torch.unique(victims.first)),
@@ -235,13 +235,14 @@ def labelled(victims: Pairs, public: Faces | None) -> list[str]:
     return found
 
 
-def estimating(attributes: Sequence[str]) -> dict[str, str]:
-    """Attribute -> an estimator of somebody else's that is here."""
+def estimating(attributes: Sequence[str], attacked: Faces) -> dict[str, str]:
+    """Attribute -> an estimator that is here: somebody else's, or ours where it has learned from no attacked face."""
     made: dict[str, str] = {}
     for name in ESTIMATORS if attributes else ():
         try:
-            reads = estimator(name).attributes
+            found = estimator(name)
         except BautaError:
             continue
-        made = {attribute: name for attribute in attributes if attribute in reads} | made
+        if not found.learned(attacked).any():
+            made = {attribute: name for attribute in attributes if attribute in found.attributes} | made
     return made

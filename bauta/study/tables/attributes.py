@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bauta.estimators import BautaAttributes
 from bauta.estimators.base import MAY_HAVE_SEEN
 from bauta.metrics.base import Interval
 from bauta.study.found import OWNER, VIEWER, Found
@@ -106,8 +107,17 @@ def line(cell: Cell, name: str, read: list[tuple[Cell, str]]) -> Cells:
         "age difference": cell.get("age difference") if name == AGE else None,
         "faces": count(right),
         "chance": note(cell, name),
-        "reader": MAY_HAVE_SEEN if "ForeignEstimator(" in cell.attack else "has not seen these faces",
+        "reader": seen(cell.attack),
     }
+
+
+def seen(attack: str) -> str:
+    """Whether a reader knows the faces from before."""
+    if (
+        "ForeignEstimator(" not in attack or f"'{BautaAttributes.name}'" in attack
+    ):  # ours gets none that it learned from
+        return "has not seen these faces"
+    return MAY_HAVE_SEEN
 
 
 def unprotected(cell: Cell, name: str, read: list[tuple[Cell, str]]) -> Interval | None:
