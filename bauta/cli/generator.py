@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from bauta.cli.protect import Device, chosen_device
+from bauta.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Face priors: the codes of known faces.")
+app = typer.Typer(no_args_is_help=True, help="Face priors: people who do not exist, the codes of faces who do.")
 
 
 @app.callback()
 def group() -> None:
-    """Face priors: the codes of known faces."""
+    """Face priors: people who do not exist, the codes of faces who do."""
 
 
 @app.command()
@@ -60,3 +61,113 @@ def invert(
     few = slice(0, how.batch_size)
     near = SSIM(chosen.render(codes[few].to(chosen.place)).detach().cpu(), faces.images[few])
     typer.echo(f"{len(codes)} codes in {out}; SSIM of the first {len(near)}: {float(near.mean()):.3f}.")
+
+
+@app.command()
+def people(
+    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder; it gets a folder a person.")],
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many people.")] = 20,
+    views: Annotated[int, typer.Option("--views", min=1, help="Pictures of each.")] = 4,
+    prior: Annotated[
+        str | None, typer.Option("--prior", help="A prior of your own; the one of bauta if not said.")
+    ] = None,
+    vetted: Annotated[Path | None, typer.Option("--vetted", help="What `vet` wrote of it.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which people, and which pictures of them.")] = 0,
+) -> None:
+    """Write aligned 112 x 112 pictures of people who do not exist, for whoever needs faces and has none.
+
+    OUT is then a data set for every command, as `bauta evaluate` or `bauta audit` take one.
+    """
+    from bauta.faces.images import encode_png, write_bytes
+    from bauta.generators.synthetic import read_population, synthetic
+
+    if (prior is None) != (vetted is None):
+        raise UsageError("A prior of your own needs the list that `bauta generator vet` made of it: give both.")
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} holds something already; choose another --out.")
+    if prior is None or vetted is None:
+        faces = synthetic(number, seed, views=views)
+    else:
+        faces = read_population(prior, vetted).faces(number, views, seed)
+    for image, source in zip(faces.images, faces.source, strict=True):
+        path = out / source.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, encode_png(image))
+    typer.echo(f"{len(faces)} pictures of {number} people who do not exist are in {out}.")
+
+
+@app.command()
+def vet(
+    prior: Annotated[str, typer.Argument(help="A folder of `bauta train generator`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The list to be written, .json.")],
+    recognizer: Annotated[
+        list[str], typer.Option("--recognizer", help="Who would know a face again; give two. May be repeated.")
+    ],
+    data: Annotated[
+        list[str] | None, typer.Option("--data", help="The faces that the prior has learned from; one set has names.")
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", min=0, help="As its training was told.")] = 0,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", help="A recognizer that takes no part, to say whether people hold together."),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many people.")] = 500,
+    amount: Annotated[float, typer.Option("--amount", min=0, help="How far a person's pictures differ.")] = 0.7,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
+) -> None:
+    """Draw people from a prior and keep those who are nobody: near to no face it has learned from, nor to each other.
+
+    Near is a cosine that pairs of strangers among those faces reach once in 10,000 times.
+    """
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bauta.generators import AutoencoderPrior
+    from bauta.generators.synthetic import Population
+    from bauta.job.vetting import Lookalike, judged, stranger_threshold, write_vetted
+    from bauta.job.vetting import vet as vetted_by
+    from bauta.recognizers import load
+    from bauta.recognizers.embedding import embed
+    from bauta.recognizers.folding import folded
+    from bauta.train.generating import learnable
+
+    sets = [learnable(name, folds) for name in data or ("utkface", "lfw")]
+    lookalikes = {}
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        for name in recognizer:
+            task = bar.add_task(f"{name} looks at them", total=sum(map(len, sets)))
+            network = folded(load(name))
+            templates = [embed(network, faces, progress=lambda n, t=task: bar.advance(t, n)) for faces in sets]  # type: ignore[misc]
+            named = [
+                (rows, faces.identity)
+                for rows, faces in zip(templates, sets, strict=True)
+                if faces.identity is not None
+            ]
+            if not named:
+                raise UsageError(
+                    "How near strangers come is read off a set whose people have names: give one with --data."
+                )
+            rows, identity = max(named, key=lambda one: len(one[0]))
+            assert identity is not None
+            lookalikes[name] = Lookalike(network, torch.cat(templates), stranger_threshold(rows, identity))
+        task = bar.add_task("people", total=number)
+        start = Population(AutoencoderPrior(prior), seed, (), amount)
+        found = vetted_by(start, lookalikes, number, told=lambda taken, drawn: bar.update(task, completed=taken))
+    write_vetted(out, found, lookalikes)
+    typer.echo(f"{number} of {found.drawn} draws are nobody; refused: {found.refused}.")
+    for name, one in lookalikes.items():
+        near = torch.tensor(found.nearest[name])
+        typer.echo(
+            f"{name}: strangers reach {one.threshold:.3f} once in 10,000; nearest known face "
+            f"{near.median():.3f} (median), {near.max():.3f} (highest)."
+        )
+    if judge is not None:
+        genuine, error = judged(found.population.faces(min(number, 200), 4), load(judge))
+        low, middle, high = torch.quantile(genuine, torch.tensor([0.05, 0.5, 0.95])).tolist()
+        typer.echo(
+            f"{judge}: cosines of one person {middle:.3f} (median; 5 % below {low:.3f}, above {high:.3f}), EER "
+            f"{error.value:.2%} [{error.low:.2%}, {error.high:.2%}] of {error.n} pairs."
+        )

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from bauta import zoo
 from bauta.errors import BadFile, MissingData, UsageError
 from bauta.generators.prior import FacePrior
 from bauta.spec import recipe
@@ -20,6 +21,7 @@ from bauta.types import Images
 __all__ = ["AutoencoderPrior", "LatentDecoder", "written"]
 
 GRID, SHUFFLED = 7, 12  # the first grid; channels at the picture's own size
+EMBEDDED = "bauta-faces"
 SETTINGS = "bauta.latent_decoder"
 
 
@@ -77,8 +79,8 @@ class AutoencoderPrior(FacePrior):
     The distribution is that of the *color* faces of the training, where it had both. moves_ are principal axes too, of
     how the latents of several pictures of one person lie around each other; none where the training knew nobody twice.
 
-    weights: the file that `bauta train generator` wrote (weights.safetensors, or its folder). Raises `MissingData`,
-    `BadFile`.
+    weights: the file that `bauta train generator` wrote (weights.safetensors, or its folder), or "bauta-faces", the one
+    that comes with bauta. Raises `MissingData`, `BadFile`.
     """
 
     spaces: ClassVar[tuple[str, ...]] = ("z", "w")
@@ -86,22 +88,26 @@ class AutoencoderPrior(FacePrior):
     factor_: Tensor
     moves_: Tensor
 
-    def __init__(self, weights: str | Path, *, space: str = "z") -> None:
+    def __init__(self, weights: str | Path = EMBEDDED, *, space: str = "z") -> None:
         super().__init__()
         if space not in self.spaces:
             raise UsageError(f"AutoencoderPrior works in {', '.join(self.spaces)}; got {space!r}.")
         self.weights, self.space = str(weights), space
         path = Path(weights) / "weights.safetensors" if Path(weights).is_dir() else Path(weights)
+        if str(weights) == EMBEDDED:
+            path = zoo.locate(zoo.tool(EMBEDDED).files[0])
         if not path.is_file():
             raise MissingData(f"There is no generator at {path}; train one with `bauta train generator`.")
         try:
             with safe_open(path, "pt") as file:
                 settings = json.loads((file.metadata() or {})[SETTINGS])
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no dict
-            self.decoder = LatentDecoder(latent=int(settings["latent"]), widths=[int(w) for w in settings["widths"]])
+            with torch.device("meta"):  # what the settings say takes no memory; the weights are those of the file
+                widths = [int(width) for width in settings["widths"]]
+                self.decoder = LatentDecoder(latent=int(settings["latent"]), widths=widths)
             for name in ("mean_", "factor_", "moves_"):
                 self.register_buffer(name, tensors.pop(name))
-            self.decoder.load_state_dict(tensors)
+            self.decoder.load_state_dict(tensors, assign=True)
             shapes = [tuple(t.shape) for t in (self.mean_, self.factor_[0], *self.moves_[:1])]
             if set(shapes) != {(self.decoder.latent,)}:
                 raise ValueError(f"a mean and axes of {shapes}")

@@ -13,7 +13,7 @@ from bauta.metrics import auc, bootstrap, eer, tar_at_far, ten_fold_accuracy
 from bauta.metrics.base import Interval
 from bauta.metrics.verification import hits, mean_of_folds
 from bauta.recognizers import Recognizer
-from bauta.types import Faces, Templates
+from bauta.recognizers.embedding import embed
 
 FARS = (1e-3, 1e-2)
 
@@ -60,17 +60,3 @@ def evaluate(
         tar,
         seconds,
     )
-
-
-def embed(
-    recognizer: Recognizer, faces: Faces, batch_size: int = 64, progress: Callable[[int], None] | None = None
-) -> Templates:
-    """(B, D) templates on the CPU, computed where the recognizer is."""
-    device = next(recognizer.parameters()).device
-    parts = []
-    for batch in faces.batches(batch_size):
-        with torch.no_grad():
-            parts.append(recognizer.embed(batch.images.to(device)).cpu())
-        if progress is not None:
-            progress(len(batch))
-    return torch.cat(parts)

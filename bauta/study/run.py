@@ -20,8 +20,8 @@ from bauta.metrics.base import Metric
 from bauta.metrics.image import cosine
 from bauta.pipeline import Pipeline, System
 from bauta.protections.features.frequency import places_of
+from bauta.recognizers.embedding import embed
 from bauta.study.attributes import judge_attributes
-from bauta.study.evaluate import embed
 from bauta.study.judge import FAR, Ledger, judge_pictures, judge_templates, srra_lines
 from bauta.study.records import Row, complete
 from bauta.study.views import BATCH, Views

@@ -23,8 +23,8 @@ from bauta.faces import Pairs
 from bauta.faces.datasets import DataSet, open_data
 from bauta.metrics import DIVERSITY, GD, Diversity, Interval, best_threshold, bootstrap, focal_diversity, rank1
 from bauta.recognizers import Recognizer
+from bauta.recognizers.embedding import embed
 from bauta.recognizers.folding import folded
-from bauta.study.evaluate import embed
 from bauta.types import Faces
 
 Told = Callable[[int], None] | None

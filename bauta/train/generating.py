@@ -20,6 +20,7 @@ from bauta.ops.noise import generators
 from bauta.ops.seeds import seeded
 from bauta.recognizers import Recognizer, load
 from bauta.recognizers.compact import compact_residual
+from bauta.recognizers.embedding import embed, embed_batches
 from bauta.recognizers.trainable import WEIGHTS, recipe_of
 from bauta.train.checkpoints import Row
 from bauta.train.drawing import Drawing, gray
@@ -31,10 +32,10 @@ from bauta.train.plans import OneCycle
 from bauta.train.pool import Joined, Nameless
 from bauta.train.presets import Recipe
 from bauta.train.recognizing import Told, agreed, by_epoch
-from bauta.types import Faces, Templates
+from bauta.types import Faces
 from bauta.zoo.cache import write_whole
 
-__all__ = ["Generating", "generator_recipe", "train_generator"]
+__all__ = ["Generating", "generator_recipe", "learnable", "train_generator"]
 
 HELD_OUT, DRAWN, BATCH = 1000, 1000, 64
 ARCHITECTURE = "latent_decoder"
@@ -98,7 +99,11 @@ def train_generator(
     """
     folder, fabric = Path(out), engine(kind, devices=devices, bfloat16=bfloat16)
     resumed = agreed(fabric, lambda: open_folder(folder, generating.written(), resume))
-    parts = [part(name, generating) for name in generating.data] if given is None else list(given)
+    parts = (
+        [learnable(name, generating.folds, generating.limit) for name in generating.data]
+        if given is None
+        else list(given)
+    )
     faces, held = divided(parts)
     if sum(map(len, faces)) < 2:
         raise UsageError("A generator learns from at least two faces beside those that judge; give more.")
@@ -135,12 +140,12 @@ def divided(parts: Sequence[Faces]) -> tuple[list[Faces], Faces]:
     return [first[sorted(order[count:])], *parts[1:]], first[sorted(order[:count])]
 
 
-def part(name: str, generating: Generating) -> Faces:
-    """The faces of a set that may be learned from."""
-    found = open_data(name) if generating.folds else None
+def learnable(name: str, folds: int, limit: int | None = None) -> Faces:
+    """The faces of a set that a prior may learn from: without the people of LFW's last `folds` folds."""
+    found = open_data(name) if folds else None
     if not isinstance(found, Verification):
-        return load_dataset(name, generating.limit)
-    examples, _ = held_out(name, generating.folds, limit=generating.limit)
+        return load_dataset(name, limit)
+    examples, _ = held_out(name, folds, limit=limit)
     return examples.read(range(len(examples)))[0]
 
 
@@ -181,16 +186,13 @@ class Judge:
 
     def __init__(self, recognizer: Recognizer, faces: Faces) -> None:
         self.recognizer = recognizer
-        self.real = self.templates([batch.images for batch in faces.batches(BATCH)])
-
-    @torch.no_grad()
-    def templates(self, pictures: Sequence[Tensor]) -> Templates:
-        """Of pictures, batch by batch."""
-        return torch.cat([self.recognizer.embed(images) for images in pictures])
+        self.real = embed(recognizer, faces)
 
     def __call__(self, prior: AutoencoderPrior, seed: int) -> Row:
         """The kernel distance of `DRAWN` draws, with its interval."""
         (draw,) = generators(seed, ["judged"], "draws of a prior")
         latents = prior.sample(DRAWN, draw)
-        found = kernel_distance(self.templates([prior.render(part) for part in torch.split(latents, BATCH)]), self.real)
+        found = kernel_distance(
+            embed_batches(self.recognizer, (prior.render(part) for part in torch.split(latents, BATCH))), self.real
+        )
         return {"kernel_distance": found.value, "low": found.low, "high": found.high}

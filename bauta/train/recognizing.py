@@ -12,7 +12,8 @@ from bauta import zoo
 from bauta.errors import BautaError, UsageError
 from bauta.faces import Pairs
 from bauta.pipeline import Pipeline
-from bauta.recognizers import Recognizer, load
+from bauta.recognizers import load
+from bauta.recognizers.embedding import embed
 from bauta.train.cast import ColorCast
 from bauta.train.checkpoints import Row
 from bauta.train.engine import engine
@@ -34,7 +35,7 @@ from bauta.train.run import (
     write_learned,
 )
 from bauta.train.teaching import lessons
-from bauta.types import Faces, Templates
+from bauta.types import Templates
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -150,12 +151,6 @@ def more(training: Training, examples: Examples, judges: Pairs) -> Examples:
             parts.append(Nameless(faces[~near]))
     found: Examples = Joined(*parts)
     return Joined(found, Blends(found, training.blends, seed=training.seed)) if training.blends else found
-
-
-def embed(recognizer: Recognizer, faces: Faces) -> Templates:
-    """(B, D) the templates of faces, a few at a time."""
-    with torch.no_grad():
-        return torch.cat([recognizer.embed(batch.images) for batch in faces.batches(64)])
 
 
 def taught(training: Training, examples: Examples, told: Told | None) -> Templates | None:

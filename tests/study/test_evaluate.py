@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from bauta.errors import UsageError
 from bauta.faces import Pairs
-from bauta.study.evaluate import embed, evaluate
+from bauta.recognizers.embedding import embed
+from bauta.study.evaluate import evaluate
 from bauta.types import Faces
 
 FOLDS = 4

@@ -34,8 +34,8 @@ from bauta.protections import (
 )
 from bauta.protections.images.personal import PersonalMask
 from bauta.recognizers import Recognizer, load
+from bauta.recognizers.embedding import embed
 from bauta.recognizers.folding import folded
-from bauta.study.evaluate import embed
 from bauta.study.judge import Ledger
 from bauta.study.photographs import photographed
 from bauta.study.presets.ownmasks import Attacker, borrowed, looked_for_again, next_person, trained

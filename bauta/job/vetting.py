@@ -1,0 +1,144 @@
+"""Which draws of a face prior are nobody: near to no face that it has learned from, and to none of each other."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bauta.errors import UsageError
+from bauta.faces.images import write_bytes
+from bauta.generators.synthetic import Population
+from bauta.metrics import EER, Interval
+from bauta.recognizers import Recognizer
+from bauta.recognizers.embedding import embed
+from bauta.recognizers.folding import folded
+from bauta.types import Faces, Templates
+
+__all__ = ["Lookalike", "Vetted", "judged", "stranger_threshold", "vet", "write_vetted"]
+
+BATCH, VIEWS = 16, 4
+ROWS = 1000  # of a table of cosines at a time
+
+
+@dataclass(frozen=True)
+class Lookalike:
+    """Somebody who would know a face again: a recognizer, the templates of the `known` faces under it (N, D), and the
+    cosine from which on two faces are taken for one person."""
+
+    recognizer: Recognizer
+    known: Templates
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Vetted:
+    """The people who were found to be nobody, how many were drawn for them, and why the others were not taken.
+
+    nearest: recognizer -> for each of the people, the highest cosine of any of their pictures to a known face.
+    """
+
+    population: Population
+    drawn: int
+    refused: dict[str, int]
+    nearest: dict[str, list[float]]
+
+
+def stranger_threshold(templates: Templates, identity: Tensor, far: float = 1e-4) -> float:
+    """The cosine that pairs of different people (all there are in (N, D), (N,)) exceed with a share of `far`.
+
+    Raises `UsageError` where there are too few pairs to say.
+    """
+    counts: Tensor = torch.zeros(2_000_001, dtype=torch.int64)  # of cosines, in steps of a millionth
+    for start in range(0, len(templates), ROWS):
+        rows = slice(start, start + ROWS)
+        cosines = templates[rows] @ templates.T
+        later = torch.arange(len(templates))[None] > torch.arange(len(templates))[rows, None]
+        found = cosines[later & (identity[rows, None] != identity[None])]
+        counts += torch.bincount(((found.double().clamp(-1, 1) + 1) * 1e6).long(), minlength=2_000_001)
+    pairs = int(counts.sum())
+    if pairs * far < 1:
+        raise UsageError(f"{pairs} pairs of strangers do not show what happens in {far:g} of them; give more faces.")
+    above = counts.flip(0).cumsum(0).flip(0)
+    return float(int((above > pairs * far).sum()) / 1e6 - 1)
+
+
+def vet(
+    population: Population,
+    lookalikes: Mapping[str, Lookalike],
+    count: int,
+    *,
+    most: int = 100_000,
+    told: Callable[[int, int], None] | None = None,
+) -> Vetted:
+    """Draw people from a population's prior and seed, number after number, until `count` of them are nobody.
+
+    A person is refused where any of their first `VIEWS` pictures comes nearer than a lookalike's threshold to a face
+    that it knows, or to a picture of somebody who was taken before. told: how many were taken, of how many drawn.
+    Raises `UsageError` where `most` draws do not give them.
+    """
+    if not lookalikes:
+        raise UsageError("Whether somebody is nobody must be asked of a recognizer; name two.")
+    quick = {name: folded(one.recognizer) for name, one in lookalikes.items()}
+    taken: list[int] = []
+    seen: dict[str, list[Templates]] = {name: [] for name in lookalikes}
+    nearest: dict[str, list[float]] = {name: [] for name in lookalikes}
+    refused: Counter[str] = Counter()
+    for start in range(0, most, BATCH):
+        numbers = range(start, start + BATCH)
+        people = [n for n in numbers for _ in range(VIEWS)]
+        faces = Faces(population.pictures(people, [*range(VIEWS)] * BATCH))
+        templates = {name: embed(network, faces).view(BATCH, VIEWS, -1) for name, network in quick.items()}
+        for place, number in enumerate(numbers):
+            mine = {name: rows[place] for name, rows in templates.items()}
+            near = {name: float((mine[name] @ one.known.T).max()) for name, one in lookalikes.items()}
+            if any(near[name] > one.threshold for name, one in lookalikes.items()):
+                refused["near to a known face"] += 1
+            elif any(met(mine[name], seen[name]) > one.threshold for name, one in lookalikes.items()):
+                refused["near to one taken before"] += 1
+            else:
+                taken.append(number)
+                for name in lookalikes:
+                    seen[name].append(mine[name])
+                    nearest[name].append(near[name])
+            if told:
+                told(len(taken), number + 1)
+            if len(taken) == count:
+                return Vetted(replace(population, people=tuple(taken)), number + 1, dict(refused), nearest)
+    raise UsageError(f"Of {most} draws {len(taken)} were nobody, too few for {count}; ask for fewer ({dict(refused)}).")
+
+
+def write_vetted(path: Path, vetted: Vetted, lookalikes: Mapping[str, Lookalike]) -> None:
+    """The list that `bauta.generators.synthetic.read_population` reads, with the distances beside it."""
+    said = {
+        "seed": vetted.population.seed,
+        "amount": vetted.population.amount,
+        "drawn": vetted.drawn,
+        "refused": vetted.refused,
+        "thresholds": {name: round(one.threshold, 4) for name, one in lookalikes.items()},
+        "known": {name: len(one.known) for name, one in lookalikes.items()},
+        "nearest": {name: [round(x, 3) for x in found] for name, found in vetted.nearest.items()},
+        "people": list(vetted.population.people),
+    }
+    write_bytes(path, (json.dumps(said) + "\n").encode())
+
+
+def met(templates: Templates, others: Sequence[Templates]) -> float:
+    """The highest cosine to any of the others; -1 where there are none."""
+    return float((templates @ torch.cat(list(others)).T).max()) if others else -1.0
+
+
+def judged(faces: Faces, recognizer: Recognizer) -> tuple[Tensor, Interval]:
+    """Of pictures of several people: the cosines of pictures of one person, and the equal error rate over all pairs,
+    with its interval over people."""
+    assert faces.identity is not None
+    templates = embed(folded(recognizer), faces)
+    first, second = torch.triu_indices(len(faces), len(faces), 1)
+    who = torch.stack([faces.identity[first], faces.identity[second]], 1)
+    scores, same = (templates[first] * templates[second]).sum(1), who[:, 0] == who[:, 1]
+    return scores[same], EER.interval(scores, same, who, draws=200)
