@@ -122,12 +122,12 @@ def export(
 ) -> None:
     """Write a recognizer's weights as one file of plain tensors, to pass on or to `add` elsewhere."""
     from bauta import recognizers
+    from bauta.faces.images import write_bytes
     from bauta.recognizers.checkpoints import exported
-    from bauta.zoo.cache import write_whole
 
     content = exported(recognizers.load(name), half=half)
     try:
-        write_whole(out, content)
+        write_bytes(out, content)
     except OSError as error:
         raise UsageError(f"{out} could not be written ({error.strerror or error}); choose another place.") from error
     typer.echo(f"{out}  {len(content)} bytes  sha256 {hashlib.sha256(content).hexdigest()}")

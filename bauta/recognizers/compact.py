@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bauta.recognizers import iresnet, mobilenet
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 
-__all__ = ["compact_ir", "compact_mobilenet", "compact_residual"]
+__all__ = ["compact_ir", "compact_mobilenet", "compact_plain", "compact_residual"]
 
 
 class Residual(nn.Module):
@@ -34,6 +34,20 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(self.residual(x) + self.shortcut(x))
         return y
+
+
+def plain(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Two 3 x 3 convolutions, each with batch norm and PReLU; the first one strides."""
+    return sequence(
+        {
+            "conv1": nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            "bn1": nn.BatchNorm2d(outputs),
+            "act1": nn.PReLU(outputs),
+            "conv2": nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            "bn2": nn.BatchNorm2d(outputs),
+            "act2": nn.PReLU(outputs),
+        }
+    )
 
 
 def improved(inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -91,6 +105,14 @@ def compact_residual(
 ) -> Recognizer:
     """A plain residual network with ReLU (He et al., CVPR 2016): 0.1 GMAC, 1.3 M weights."""
     return Recognizer(staged(Residual, lambda _: nn.ReLU(), 32, widths, units, embedding), name="compact_residual")
+
+
+def compact_plain(
+    *, widths: Sequence[int] = (32, 64, 128, 192), units: Sequence[int] = (1, 2, 2, 1), embedding: int = 128
+) -> Recognizer:
+    """Convolutions one behind the other, without shortcuts (Simonyan and Zisserman, ICLR 2015), with batch norm and
+    PReLU: 0.1 GMAC, 1.3 M weights."""
+    return Recognizer(staged(plain, nn.PReLU, 32, widths, units, embedding), name="compact_plain")
 
 
 def compact_mobilenet(*, width: float = 0.5, embedding: int = 128) -> Recognizer:

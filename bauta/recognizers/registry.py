@@ -18,7 +18,7 @@ robfr-ir50                    RobFR's IR50, whatever its loss: ``evolve-ir50``
 robfr-mobilenet               RobFR's Mobilenet; ``robfr-mobilenet-stride1`` its Mobilenet-stride1
 robfr-resnet50                RobFR's ResNet50: ``evolve-resnet50``
 inception-resnet-v1           facenet-pytorch
-compact-residual              bauta, by `bauta train recognizer`: also compact-ir, compact-mobilenet, mobilefacenet-half
+compact-residual              bauta, by `bauta train recognizer`: also compact-plain, -ir and -mobilenet
 ============================  ==========================================================================================
 
 RobFR's networks take 0..255 and normalize inside; a record says the same with its `Input`: (x255 - 127.5) / 127.5 for
@@ -59,11 +59,11 @@ class Layout(NamedTuple):
     keys: Callable[[State], State]
 
 
-def _trained(architecture: str, **options: object) -> Layout:
+def _trained(architecture: str) -> Layout:
     """A network of `bauta.recognizers.trainable` under the names that it has here."""
 
     def make(input: Preprocess, *, embedding: int, cut: int | None, name: str) -> Recognizer:
-        network = new(architecture, {**options, "embedding": embedding}, name=name)
+        network = new(architecture, {"embedding": embedding}, name=name)
         network.get_submodule("layers.stem").input = input
         return network if cut is None else network.at_cut(cut)
 
@@ -114,7 +114,7 @@ ARCHITECTURES: dict[str, Layout] = {
     "compact-residual": _trained("compact_residual"),
     "compact-ir": _trained("compact_ir"),
     "compact-mobilenet": _trained("compact_mobilenet"),
-    "mobilefacenet-half": _trained("mobilefacenet", width=0.5),
+    "compact-plain": _trained("compact_plain"),
 }
 
 

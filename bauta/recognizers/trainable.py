@@ -65,6 +65,7 @@ TRAINABLE: dict[str, Callable[..., Recognizer]] = {
     "mobilefacenet": mobilefacenet,
     "compact_ir": compact.compact_ir,
     "compact_mobilenet": compact.compact_mobilenet,
+    "compact_plain": compact.compact_plain,
     "compact_residual": compact.compact_residual,
     "ir18": partial(ir, 18),
     "ir50": partial(ir, 50),

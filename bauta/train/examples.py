@@ -20,7 +20,7 @@ from bauta.faces.datasets.reading import Reader
 from bauta.train.cast import ColorCast
 from bauta.types import Faces
 
-__all__ = ["Cast", "Examples", "Held", "Listed", "Part", "everything", "fingerprint", "held_out", "sample"]
+__all__ = ["Cast", "Examples", "Held", "Listed", "Part", "everything", "fingerprint", "held_out", "sample", "unseen"]
 
 
 class Examples(Protocol):
@@ -150,6 +150,14 @@ def held_out(data: str | Path, folds: int, *, limit: int | None = None) -> tuple
         raise UsageError(f"{folds} folds leave nobody to learn from in {data}; give more people, or fewer folds.")
     judges = found.compared(judging)
     return kept_in_memory(Part(Listed(found), free[:limit])), judges
+
+
+def unseen(data: str | Path, folds: int) -> Pairs:
+    """What judges alone, of `held_out`. Raises `UsageError`."""
+    found = open_data(data)
+    if not isinstance(found, Verification):
+        raise UsageError(f"{data} has no protocol of pairs in folds, as LFW has.")
+    return found.compared(last_folds(found.protocol(), folds))
 
 
 def everything(data: str | Path, pairs: str | Path, *, limit: int | None = None) -> tuple[Examples, Pairs]:

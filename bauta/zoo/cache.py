@@ -17,7 +17,6 @@ from platformdirs import user_cache_dir
 from bauta.errors import BadFile
 from bauta.zoo.records import File
 
-
 PACKAGE = Path(__file__).parent / "weights"  # what comes with bauta itself
 
 
@@ -106,7 +105,7 @@ def read_table(name: str) -> dict[str, Any]:
         table = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BadFile(f"{path} cannot be read as JSON ({error}); mend it or delete it.") from error
     if not isinstance(table, dict):
         raise BadFile(f"{path} should hold a JSON object, got {type(table).__name__}; mend it or delete it.")

@@ -1,7 +1,8 @@
-"""Published recognizers."""
+"""Recognizers: those of others, and those that come with bauta."""
 
 from __future__ import annotations
 
+from bauta.zoo.ours import OURS
 from bauta.zoo.records import File, Input, Weights
 
 MOBILEFACENET = "Chen, Liu, Gao and Han, MobileFaceNets, CCBR 2018"
@@ -229,4 +230,5 @@ WEIGHTS: tuple[Weights, ...] = (
     arcface_torch(100),
     inception("VGGFace2", "20180402-114759-vggface2.pt"),
     inception("CASIA-WebFace", "20180408-102900-casia-webface.pt"),
+    *OURS,
 )

@@ -56,7 +56,8 @@ class Weights:
     architecture: a key of `bauta.recognizers.ARCHITECTURES`. accuracy, deviation, threshold: LFW's 10-fold accuracy
     and its deviation over the folds (percent), and the mean best cosine threshold, measured by `bauta evaluate` on the
     gray aligned copy of LFW, one view; None where nobody measured them so. cut: the default deep cut (how many layers
-    the client holds), chosen from the depth curve, or None where it was not measured.
+    the client holds), chosen from the depth curve, or None where it was not measured. folds: how many of LFW's last
+    folds the accuracy is of, where the network has learned from the people of the others.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Weights:
     deviation: float | None = None
     threshold: float | None = None
     cut: int | None = None
+    folds: int = 10
 
 
 @dataclass(frozen=True)

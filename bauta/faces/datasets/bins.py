@@ -68,7 +68,7 @@ class InsightFacePack:
 
     def faces(self, limit: int | None = None) -> Faces:
         """The distinct pictures, at most `limit`."""
-        names = sorted(set(self.distinct()), key=self.names.index)[:limit]
+        names = list(dict.fromkeys(self.distinct()))[:limit]
         return Reader(detector=self.detector).read(self, names)[0]
 
     def pairs(self, limit: int | None = None) -> Pairs:
@@ -103,6 +103,7 @@ def walk(data: bytes) -> object:
     """What the instructions leave on the stack. Raises `ValueError` for one that is not needed for a pack."""
     stack: list[object] = []
     memo: dict[int, object] = {}
+    made = 0
     value: Any
     for code, value, _ in pickletools.genops(data):
         if code.name in CONSTANTS:
@@ -135,6 +136,9 @@ def walk(data: bytes) -> object:
             stack.append(Latin1)
         elif code.name == "REDUCE":
             stack.append(latin1(stack.pop(), stack.pop()))
+            made += len(stack[-1])  # type: ignore[arg-type]  # bytes
+            if made > len(data):  # the same text again and again
+                raise ValueError("it unpacks to more than itself")
         elif code.name == "STOP":
             return stack.pop()
         elif code.name not in NOTHING:

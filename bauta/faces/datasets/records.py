@@ -37,6 +37,8 @@ MAGIC = 0xCED7230A
 WHOLE, FIRST, MIDDLE, LAST = range(4)
 HEAD = struct.Struct("<II")
 LABELS = struct.Struct("<IfQQ")
+PIECES = 64  # of a record: it is cut only where its content holds the magic number
+LABELED = 4096  # bytes of a record that are read for its labels
 
 
 class InsightFaceRecords:
@@ -113,6 +115,8 @@ class InsightFaceRecords:
             raise BadFile(
                 f"{path} must have two whole numbers a line ({error}); delete it, or copy it again."
             ) from error
+        if len(set(found.values())) < len(found):
+            raise BadFile(f"{path} gives one place to several records; delete it, or copy it again.")
         if not found or not 0 <= min(found.values()) <= max(found.values()) < len(self.data):
             raise BadFile(f"{path} points beyond {self.path}; both must be of one set, so copy both again.")
         return found
@@ -137,24 +141,25 @@ class InsightFaceRecords:
             raise self.refused(f"has no whole record at byte {at}")
         return kind, at + HEAD.size, length
 
-    def content(self, at: int) -> bytes:
-        """The record at a place, its pieces joined. Raises `BadFile`."""
+    def content(self, at: int, most: int = MAX_BYTES) -> bytes:
+        """The record at a place, its pieces joined; of a longer one about the first `most` bytes. Raises `BadFile`."""
         kind, start, length = self.piece(at)
-        parts = [self.data[start : start + length]]
+        parts, size = [self.data[start : start + min(length, most)]], length
         if kind in (MIDDLE, LAST):
             raise self.refused(f"has no record that begins at byte {at}")
-        while kind in (FIRST, MIDDLE):
+        while kind in (FIRST, MIDDLE) and size < most:
             kind, start, length = self.piece(start + -(-length // 4) * 4)
-            if kind in (WHOLE, FIRST) or sum(map(len, parts)) > MAX_BYTES:
+            size += length
+            if kind in (WHOLE, FIRST) or size > MAX_BYTES or len(parts) > PIECES:
                 raise self.refused(f"has no whole record at byte {at}")
-            parts.append(self.data[start : start + length])
+            parts.append(self.data[start : start + min(length, most)])
         return struct.pack("<I", MAGIC).join(parts)
 
-    def unpacked(self, key: int) -> tuple[NDArray[np.float32], bytes]:
-        """The labels and the picture of a record. Raises `BadFile`."""
+    def unpacked(self, key: int, most: int = MAX_BYTES) -> tuple[NDArray[np.float32], bytes]:
+        """The labels and the picture of a record, or as much of it as `most` bytes hold. Raises `BadFile`."""
         if key not in self.places:
             raise self.refused(f"has no record {key}, though it counts on one")
-        content = self.content(self.places[key])
+        content = self.content(self.places[key], most)
         if len(content) < LABELS.size:
             raise self.refused(f"holds a record {key} of {len(content)} bytes, too few for its labels")
         count, label, _, _ = LABELS.unpack_from(content)
@@ -169,13 +174,13 @@ class InsightFaceRecords:
         keys = np.array(sorted(self.places), np.int64)
         first, picture = self.unpacked(int(keys[0]))
         if len(first) < 2 or picture:  # im2rec's: there is no list of people
-            return keys, np.array([self.whole(self.unpacked(int(key))[0][0]) for key in keys], np.int64)
+            return keys, np.array([self.whole(self.unpacked(int(key), LABELED)[0][0]) for key in keys], np.int64)
         end, last = self.whole(first[0]), self.whole(first[1])
         if not 0 < end <= last <= keys[-1] + 1:
             raise self.refused(f"counts people from record {end} to {last}, and has {len(keys)} records")
         labels = np.full(end, -1, np.int64)
         for person, key in enumerate(range(end, last)):
-            bounds, _ = self.unpacked(key)
+            bounds, _ = self.unpacked(key, LABELED)
             start, stop = (self.whole(b) for b in bounds[:2]) if len(bounds) > 1 else (0, 0)
             if not 0 < start <= stop <= end:
                 raise self.refused(f"holds a person in record {key} with pictures from {start} to {stop} of {end}")

@@ -32,6 +32,21 @@ class Fixed:
         return self.faces
 
 
+@pytest.mark.parametrize("top", ["", "top/"])
+def test_what_is_known_of_people_lies_beside_them(tmp_path: Path, top: str) -> None:
+    write(tmp_path, [f"{top}zoe/1.png", f"{top}zoe/2.png", f"{top}adam/x.jpg"])
+    table = tmp_path / top / "labels.csv"
+    table.write_text("file,gender,hat\nzoe/2.png,1,4\nadam/x.jpg,0,\nnobody/1.png,7,7\n")
+    faces = load_dataset(tmp_path)
+    assert [one.file for one in faces.source] == [f"{top}adam/x.jpg", f"{top}zoe/1.png", f"{top}zoe/2.png"]
+    assert faces.attributes["gender"].tolist() == [0, -1, 1]
+    assert faces.attributes["hat"].tolist() == [-1, -1, 4]
+    for damaged in ("picture,gender\na,1\n", "file,gender\nzoe/1.png,female\n", "file,gender\nzoe/1.png,1,2\n"):
+        table.write_text(damaged)
+        with pytest.raises(BadFile, match="needs the column file"):
+            load_dataset(tmp_path)
+
+
 def test_a_folder_a_person(tmp_path: Path) -> None:
     write(tmp_path, ["top/zoe/1.png", "top/zoe/2.png", "top/adam/x.jpg", "top/adam/notes.txt", "top/.hidden/3.png"])
     assert isinstance(open_data(tmp_path), People)
