@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from bauta.errors import UsageError
+from bauta.errors import BautaError, UsageError
 
 
 def parse(text: str, known: Iterable[type]) -> object:
@@ -26,7 +26,7 @@ def parse(text: str, known: Iterable[type]) -> object:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         return _build(tree, {c.__name__: c for c in known})
-    except UsageError:
+    except BautaError:
         raise
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise UsageError(f"{_short(text)} is not a spec; write one like Name(option=1, other='text').") from error
@@ -55,9 +55,9 @@ def _build(node: ast.expr, known: dict[str, type]) -> object:
         raise UsageError(f"{called.id} does not take that ({error}); it is {_usage(made)}.") from error
     try:
         return made(*args, **keywords)
-    except UsageError:
+    except BautaError:
         raise
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # a literal of another kind than a part expects can make it raise anything
         raise UsageError(f"{_short(ast.unparse(node))} has an option of the wrong type: {error}.") from error
 
 

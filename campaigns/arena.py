@@ -148,11 +148,14 @@ def _work(kind: Kind, numbers: list[int], seed: int, folder: Path, pipe: int) ->
     for number in numbers:
         outcome = once(kind, number, seed, folder)
         os.write(pipe, json.dumps(asdict(outcome)).encode() + b"\n")
+        if outcome.verdict == "failure":
+            return
 
 
 def once(kind: Kind, number: int, seed: int, folder: Path) -> Outcome:
     """One try in this process."""
     place = folder / f"{kind.name}-{number}"
+    shutil.rmtree(place, ignore_errors=True)  # of a worker that was killed
     place.mkdir(parents=True)
     try:
         try:

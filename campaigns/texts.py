@@ -18,11 +18,28 @@ from bauta.study.audit.asking import asked, attacking
 from campaigns.arena import MIB, Kind
 from campaigns.damage import damaged
 
-VALUES = (
-    *("0", "-1", "1", "3", "0.5", "1e400", "-1e400", "10**9", "1000000000000", "9" * 5000, "1e-300", "None", "True"),
+LITERALS = (
+    *(
+        "0",
+        "-1",
+        "1",
+        "3",
+        "0.5",
+        "1e400",
+        "-1e400",
+        "1000000000000",
+        "100000000",
+        "9" * 4000,
+        "1e-300",
+        "None",
+        "True",
+    ),
     *("''", "'x'", "'../../etc/passwd'", "[]", "()", "{}", "[1, 'a', None]", "{'a': [1]}", "set()", "{1, 2}", "b'x'"),
-    *("...", "1j", "(1, 2)", "(0, 0)", "[0.1] * 10", "lambda: 0", "__import__('os').system('touch witness')", "x.y"),
-    *("open('witness', 'w')", "-'a'", "f'{1}'", "[i for i in ()]", "*[1]", "**{}", "1 if 1 else 2", "eval('1')"),
+    *("1j", "(1, 2)", "(0, 0)", "(112, 112)", "...", "(0.5,)", "[0.1, 0.2]", "'none/such'", "'cpu'", "'l2'"),
+)
+CODE = (
+    *("10**9", "[0.1] * 10", "lambda: 0", "__import__('os').system('touch witness')", "x.y", "open('witness', 'w')"),
+    *("-'a'", "f'{1}'", "[i for i in ()]", "*[1]", "**{}", "1 if 1 else 2", "eval('1')", "9" * 5000),
 )
 
 
@@ -32,7 +49,11 @@ def spec(draw: Random, known: Sequence[type], depth: int = 0) -> str:
     names = [name for name in inspect.signature(made).parameters if name not in ("args", "kwargs")]
     words = []
     for _ in range(draw.choice((0, 1, 1, 2, 4))):
-        inner = spec(draw, known, depth + 1) if depth < 3 and draw.random() < 0.25 else draw.choice(VALUES)
+        inner = (
+            spec(draw, known, depth + 1)
+            if depth < 3 and draw.random() < 0.25
+            else draw.choice(LITERALS if draw.random() < 0.95 else CODE)
+        )
         name = draw.choice([*names, "seed", "x"]) if names else "x"
         words.append(inner if draw.random() < 0.2 else f"{name}={inner}")
     return f"{made.__name__}({', '.join(words)})"
@@ -61,7 +82,7 @@ class Specs(Kind):
         attack = draw.random() < 0.4
         text = strange(draw) if draw.random() < 0.15 else spec(draw, ATTACKS if attack else PROTECTIONS)
         if draw.random() < 0.15:
-            text = damaged(draw, text.encode()).decode("latin-1")
+            text = damaged(draw, text.encode("utf-8", "surrogatepass")).decode("latin-1")
         return text.replace("witness", str(folder / "witness")), attack
 
     def read(self, thing: tuple[str, bool]) -> None:

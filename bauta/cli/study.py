@@ -159,7 +159,7 @@ def keep_settings(folder: Path, stated: dict[str, Any]) -> None:
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             other = [key for key in DECISIVE if earlier.get(key) != stated[key]]
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise BadFile(f"{path} holds no settings of a study ({error}); give another --out.") from error
         if other:
             changes = ", ".join(f"{key} {earlier.get(key)} and not {stated[key]}" for key in other)

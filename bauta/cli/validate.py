@@ -194,7 +194,7 @@ def keep(folder: Path, stated: dict[str, Any]) -> None:
         try:
             earlier = json.loads(path.read_bytes())
             other = [key for key, value in stated.items() if earlier.get(key) != value]
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise BadFile(f"{path} holds no settings of a validation ({error}); give another --out.") from error
         if other:
             raise UsageError(f"{folder} holds a validation with another {', '.join(other)}; give another --out.")

@@ -135,7 +135,7 @@ class FeatureJob:
         try:
             noted = json.loads(self.journal.read_bytes())
             before, done = dict(noted["settings"]), int(noted["rows"])
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise BadFile(f"{self.journal} cannot be read; {anew}") from error
         if changed := [name for name in asked if before.get(name) != asked[name]]:
             raise UsageError(

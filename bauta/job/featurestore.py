@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -108,7 +109,16 @@ def open_database(path: str | Path, key: str | None = None) -> Database:
         raise UsageError(f"A .npy file holds one array without a name; leave the key {key!r} out.")
     try:
         found = _npy(path) if path.suffix == ".npy" else _safetensors(path, key)
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError, EOFError) as error:
+    except (
+        SafetensorError,
+        TokenError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        EOFError,
+        RecursionError,
+    ) as error:
         if isinstance(error, UsageError):
             raise
         raise BadFile(f"{path} is no whole {path.suffix} file of numbers ({error}); write it again.") from error
@@ -121,6 +131,8 @@ def open_database(path: str | Path, key: str | None = None) -> Database:
 
 def _npy(path: Path) -> Database:
     mapped = np.load(path, mmap_mode="r")
+    if not isinstance(mapped, np.ndarray):
+        raise ValueError("it is a .npz of several arrays under another name")
     if not mapped.flags.c_contiguous:
         raise ValueError("its rows do not lie one after the other, as in Fortran; np.ascontiguousarray mends that")
     return Database(path, mapped.offset, mapped.shape, mapped.dtype)

@@ -73,6 +73,6 @@ class Journal:
             entries = {line["file"]: line for line in lines}
             for entry in entries.values():
                 entry["digest"], [(p["name"], p["sha256"], p["proof"]) for p in entry["pictures"]]
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise BadFile(f"{self.path} is not a journal that can be read; delete it to begin anew.") from error
         return head, entries

@@ -101,7 +101,7 @@ def read(path: Path) -> tuple[str, dict[str, Tensor], dict[str, Tensor]]:
                 for name in (PROTECTED, ORIGINAL)
             )
             return facts["cell"], pictures, truth
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise BadFile(f"{path} holds no pictures of a study ({error}); delete it and run the study again.") from error
 
 

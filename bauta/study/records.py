@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import NoneType
 
 from bauta.errors import BadFile
 
@@ -110,11 +111,28 @@ def resume(path: Path) -> frozenset[str]:
 
 def read(path: Path) -> Iterator[Row]:
     """The rows of a file, none if it is not there. A last line cut off by a crash is skipped, others are `BadFile`."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
+    content = path.read_bytes() if path.exists() else b""
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
         try:
-            yield Row(**json.loads(line))
-        except (json.JSONDecodeError, TypeError) as error:
+            yield sound(Row(**json.loads(line)))
+        except (ValueError, TypeError, RecursionError) as error:
             raise BadFile(
                 f"{path}, line {number}, is not a row of a study ({error}); delete the file to begin anew."
             ) from error
+
+
+def sound(row: Row) -> Row:
+    """A row as it came, if every field is of its type. Raises `TypeError`."""
+    for name, kinds in TYPES.items():
+        if type(getattr(row, name)) not in kinds:
+            raise TypeError(f"{name} is {getattr(row, name)!r:.80}")
+    return row
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("cell", "system", "role", "attack", "metric", "private_when", "knows", "note"), (str,)),
+    **dict.fromkeys(("value", "low", "high"), (float, int, NoneType)),
+    **dict.fromkeys(("n", "seed"), (int,)),
+    "settings": (dict,),
+    "last": (bool,),
+}

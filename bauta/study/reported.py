@@ -83,9 +83,9 @@ def stated(path: Path) -> dict[str, Any]:
     """The settings of a study, none if they are not there."""
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadFile(f"{path} holds no settings of a study ({error}); delete it and run the study again.") from error
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not isinstance(found.get("versions", {}), dict):
         raise BadFile(f"{path} holds no settings of a study, but {found!r:.40}; delete it and run the study again.")
     return found
 

@@ -97,7 +97,7 @@ class ValidationJob:
         try:
             taken = json.loads(path.read_bytes())
             spent = [int(taken[digest]) for digest in self.digests(rows)]
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise BadFile(f"{path} is not of these victims ({error}); delete it to search again.") from error
         return torch.tensor(spent) if all(self.picture(row).is_file() for row in rows.tolist()) else None
 

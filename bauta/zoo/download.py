@@ -163,7 +163,7 @@ def noted(part: Path) -> dict[str, str | None]:
     """What the note says; nothing where it cannot be read."""
     try:
         content = json.loads(note(part).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -141,5 +141,7 @@ def write(change: Callable[[dict[str, Any]], None]) -> None:
     """Change the table on disk. Raises `MissingData` where the home cannot be written."""
     try:
         change_table(TABLE, change)
+    except (TypeError, AttributeError) as error:
+        raise BadFile(f"{home() / TABLE}.json holds what is no table ({error}); mend or delete it.") from error
     except OSError as error:
         raise MissingData(f"The list could not be stored: {unwritable(error)}") from error

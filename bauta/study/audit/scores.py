@@ -79,8 +79,13 @@ def read(path: Path) -> Scores:
             facts = json.loads(opened.metadata()["scores"])
             same, cosines = opened.get_tensor("same").bool(), opened.get_tensor("cosines")
             by = dict(zip(facts["by"], cosines, strict=True))
+            limits = [limit for limit in facts["thresholds"].values() if limit is not None]
+            if not all(type(name) is str for name in (facts["system"], *by)) or cosines.shape[1:] != same.shape:
+                raise ValueError("names that are no text, or other numbers of pairs")
+            if not all(type(limit) in (int, float) for limit in limits):
+                raise TypeError("thresholds that are no numbers")
             return Scores(facts["system"], same, by, facts["thresholds"])
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadFile(f"{path} holds no scores of an audit ({error}); delete it and run the audit again.") from error
 
 
