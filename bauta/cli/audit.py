@@ -96,6 +96,8 @@ def audit(
         typer.echo(json.dumps(document(found, files, broken)))
     else:
         show(found, files)
+        if found.document.gallery:
+            sys.stdout.write("It shows real people: keep it to yourself.\n")
     if broken:
         raise BautaError(" ".join(map(str, broken)))
     if found.failed:
@@ -165,8 +167,6 @@ def show(found: Audit, files: Sequence[Path]) -> None:
         if lines:
             say(f"\n{title}\n" + "".join(f"  {line}\n" for line in lines))
     say(f"\n{files[-1]}\n")
-    if found.document.gallery:
-        say("It shows real people: keep it to yourself.\n")
 
 
 def document(found: Audit, files: Sequence[Path], broken: Sequence[object]) -> dict[str, Any]:

@@ -84,7 +84,9 @@ def photographed(images: Images, draws: Sequence[Generator]) -> Images:
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     theta = torch.stack([cosine, -sine, 0.06 * u[:, 2], sine, cosine, 0.06 * u[:, 3]], 1).view(-1, 2, 3)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    turned = F.grid_sample(torch.where(mirrored, images.flip(3), images), grid, padding_mode="border")
+    turned = F.grid_sample(
+        torch.where(mirrored, images.flip(3), images), grid, padding_mode="border", align_corners=False
+    )
     height, width = images.shape[-2:]
     down = torch.linspace(-1, 1, height)[None, None, :, None]
     across = torch.linspace(-1, 1, width)[None, None, None, :]

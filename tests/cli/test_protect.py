@@ -139,10 +139,10 @@ def test_ctrl_c_is_one_sentence_and_130(
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_the_demo_says_what_to_set(bauta: Command) -> None:
-    code, out, errors = bauta("demo")
+def test_the_demo_on_real_photos_says_what_to_set(bauta: Command) -> None:
+    code, out, errors = bauta("demo", "--real")
     assert (code, out) == (3, "")
-    assert errors == "bauta: The demo needs photos and weights: set BAUTA_MIRROR to a folder that holds them.\n"
+    assert errors == "bauta: Real photos and weights are missing: set BAUTA_MIRROR to a folder that holds them.\n"
 
 
 @pytest.mark.mirror
@@ -156,7 +156,7 @@ def test_the_demo_on_real_photos(bauta: Command, mirror: Path, tmp_path: Path, m
     for name in (*names, "photos/deepface_img4.jpg", "photos/deepface_couple.jpg"):
         (small / name).symlink_to(mirror / name)
     monkeypatch.setenv("BAUTA_MIRROR", str(small))
-    code, out, errors = bauta("demo", "--out", tmp_path / "out")
+    code, out, errors = bauta("demo", "--real", "--out", tmp_path / "out")
     assert (code, errors) == (0, "")
     assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == [
         *("deepface_couple_face1.png", "deepface_couple_face2.png", "deepface_img4_face1.png"),

@@ -1,0 +1,91 @@
+"""Who is nobody: the threshold counted by hand, and refusals of those who come near."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from bauta.errors import UsageError
+from bauta.generators import AutoencoderPrior
+from bauta.generators.autoencoder import LatentDecoder, written
+from bauta.generators.synthetic import Population, read_population
+from bauta.job.vetting import VIEWS, Lookalike, judged, stranger_threshold, vet, write_vetted
+from bauta.recognizers import Recognizer
+from bauta.recognizers.trainable import new
+
+
+@pytest.fixture(scope="module")
+def network() -> Recognizer:
+    torch.manual_seed(5)
+    return new("compact_plain", {"widths": (8, 8), "units": (1, 1), "embedding": 16}).frozen()
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory: pytest.TempPathFactory) -> Population:
+    torch.manual_seed(3)
+    decoder = LatentDecoder(latent=5, widths=(8, 8, 8, 8)).train()
+    decoder(torch.randn(32, 5))
+    path = tmp_path_factory.mktemp("prior") / "weights.safetensors"
+    path.write_bytes(written(decoder.eval(), torch.randn(50, 5), torch.randn(40, 5) / 10))
+    return Population(AutoencoderPrior(path), 0, (), 0.5)
+
+
+def test_the_threshold_of_strangers_by_hand() -> None:
+    draw = torch.Generator().manual_seed(1)
+    templates = F.normalize(torch.randn(150, 4, generator=draw))
+    identity = torch.arange(150) // 3
+    scores = [
+        float(templates[i] @ templates[j]) for i in range(150) for j in range(i) if int(identity[i]) != int(identity[j])
+    ]
+    for far in (0.1, 1e-3):
+        found = stranger_threshold(templates, identity, far)
+        above = sum(score > found for score in scores)
+        assert above <= far * len(scores) < sum(score > found - 3e-6 for score in scores) + 1
+    with pytest.raises(UsageError, match="give more faces"):
+        stranger_threshold(templates[:10], identity[:10])
+
+
+def test_who_comes_near_to_somebody_known_is_refused(
+    population: Population, network: Recognizer, tmp_path: Path
+) -> None:
+    """The third person's second picture is known to one of two lookalikes, and everybody else is nobody to them."""
+    known = network.embed(population.pictures([2], [1]))
+    none = F.normalize(torch.ones(1, 16))
+    free = Lookalike(network, none, 1.1)
+    found = vet(population, {"one": Lookalike(network, known, 0.99999), "two": free}, 4)
+    assert 2 not in found.population.people
+    assert len(found.population.people) == 4
+    assert found.drawn == 4 + sum(found.refused.values())
+    assert found.refused["near to a known face"] >= 1
+    assert max(found.nearest["one"]) <= 0.99999
+    for place, person in enumerate(found.population.people):
+        templates = network.embed(population.pictures([person] * VIEWS, [*range(VIEWS)]))
+        assert float((templates @ known.T).max()) == pytest.approx(found.nearest["one"][place], abs=1e-4)
+    everybody = vet(population, {"two": free}, 5)
+    assert everybody.population.people == (0, 1, 2, 3, 4)
+    write_vetted(tmp_path / "people.json", found, {"one": free})
+    again = read_population(population.prior.weights, tmp_path / "people.json")
+    assert again.people == found.population.people
+    assert json.loads((tmp_path / "people.json").read_text())["drawn"] == found.drawn
+
+
+def test_who_comes_near_to_somebody_taken_is_refused(population: Population, network: Recognizer) -> None:
+    """At a threshold that any two pictures pass, the first person stays alone."""
+    strict = Lookalike(network, F.normalize(-network.embed(population.pictures([0], [0]))), 0.0)
+    with pytest.raises(UsageError, match="Of 32 draws 1 were nobody"):
+        vet(population, {"strict": strict}, 2, most=32)
+
+
+def test_pictures_of_one_person_are_judged(population: Population, network: Recognizer) -> None:
+    faces = replace(population, people=(1, 2, 3, 4)).faces(4, 3)
+    genuine, error = judged(faces, network)
+    templates = network.embed(faces.images)
+    by_hand = [float(templates[i] @ templates[j]) for i in range(12) for j in range(i) if i // 3 == j // 3]
+    assert sorted(genuine.tolist()) == pytest.approx(sorted(by_hand), abs=1e-4)
+    assert error.n == 66
+    assert 0 <= error.low <= error.value <= error.high <= 1
