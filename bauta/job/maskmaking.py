@@ -146,5 +146,5 @@ def same_recognizer(mask: MaskFile, recognizer: Recognizer) -> None:
     if recorded != now:
         raise BautaError(
             f"The weights of {recognizer.name} are not those that the mask was learned with; register those, or choose "
-            "the face with --face largest."
+            "the largest face of the photo instead (--face largest)."
         )
