@@ -9,6 +9,7 @@ from bauta.study.presets.abuse import abuse, bare, depth, pmt_abuse
 from bauta.study.presets.advface import advface
 from bauta.study.presets.attributes import pmt_attributes
 from bauta.study.presets.chameleon import chameleon
+from bauta.study.presets.embedded import pmt_embedded
 from bauta.study.presets.frequency import frequency
 from bauta.study.presets.map2v import map2v
 from bauta.study.presets.parameters import pmt_parameters
@@ -28,6 +29,7 @@ STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "pmt-robustness": pmt_robustness,
     "pmt-scalability": pmt_scalability,
     "pmt-ablation": pmt_ablation,
+    "pmt-embedded": pmt_embedded,
     "chameleon": chameleon,
     "advface": advface,
     "frequency": frequency,
@@ -53,6 +55,7 @@ __all__ = [
     "pmt_ablation",
     "pmt_abuse",
     "pmt_attributes",
+    "pmt_embedded",
     "pmt_parameters",
     "pmt_reconstruction",
     "pmt_robustness",

@@ -1,0 +1,52 @@
+"""`pmt-embedded`: PMT's finding on the recognizers that come with bauta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from bauta import zoo
+from bauta.attacks import FILTERS, Attack, ClientHolder, ForeignRecognizer, Purify
+from bauta.faces import Pairs
+from bauta.pipeline import Pipeline, System
+from bauta.recognizers import load
+from bauta.study.presets.parties import CURVE_FILTERS, READERS, authorize
+from bauta.study.presets.settings import CENTERING, Settings
+from bauta.study.records import Row
+from bauta.study.run import run
+from bauta.zoo.ours import FOLDS, OURS
+
+
+def pmt_embedded(settings: Settings, quick: bool) -> Iterator[Row]:
+    """Who can use a picture that is made for one of bauta's own recognizers: the others, published networks that are
+    here, both also behind purifiers, and the holder of the client's layers.
+
+    Of LFW only the pairs count whose people none of bauta's recognizers has learned from. quick: one recognizer is
+    authorized and only the purifiers that helped most are tried.
+    """
+    settings = settings.few(public=CENTERING)
+    if settings.data == "lfw":
+        settings = replace(settings, victims=last(settings.victims, FOLDS))
+    names = [record.name for record in OURS]
+    foreign = [name for name in READERS if zoo.place(zoo.weights(name).files[0])]
+    plain = Pipeline(load(names[0]))
+    everybody = [ForeignRecognizer(name) for name in (*names, *foreign)]
+    yield from run({"bare": System(plain, plain)}, everybody, None, settings.victims, settings.seed, skip=settings.done)
+    for name in names[:1] if quick else names:
+        systems = authorize(settings, load(name))
+        attacks: list[Attack] = [ClientHolder()]
+        for reader in everybody:
+            if reader.recognizer.name != name:
+                attacks += [reader, *(Purify(reader, how) for how in (CURVE_FILTERS if quick else FILTERS))]
+        yield from run(systems, attacks, settings.public, settings.victims, settings.seed, skip=settings.done)
+
+
+def last(pairs: Pairs, folds: int) -> Pairs:
+    """The pairs of the last folds."""
+    rows = pairs.fold >= pairs.folds - folds
+    kept = torch.unique(torch.cat([pairs.first[rows], pairs.second[rows]]))
+    first, second = (torch.searchsorted(kept, column[rows]) for column in (pairs.first, pairs.second))
+    fold = pairs.fold[rows] - (pairs.folds - folds)
+    return Pairs(pairs.faces[kept.tolist()], first, second, pairs.same[rows], fold)
