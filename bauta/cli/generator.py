@@ -79,7 +79,7 @@ def people(
     OUT is then a data set for every command, as `bauta evaluate` or `bauta audit` take one.
     """
     from bauta.faces.images import encode_png, write_bytes
-    from bauta.generators.synthetic import read_population, synthetic
+    from bauta.generators.population import read_population, synthetic
 
     if (prior is None) != (vetted is None):
         raise UsageError("A prior of your own needs the list that `bauta generator vet` made of it: give both.")
@@ -124,7 +124,7 @@ def vet(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from bauta.generators import AutoencoderPrior
-    from bauta.generators.synthetic import Population
+    from bauta.generators.population import Population
     from bauta.job.vetting import Lookalike, judged, stranger_threshold, write_vetted
     from bauta.job.vetting import vet as vetted_by
     from bauta.recognizers import load

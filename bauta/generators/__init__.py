@@ -9,6 +9,7 @@ from bauta.generators.eigenfaces import Eigenfaces
 from bauta.generators.mapping import LatentRegressor
 from bauta.generators.nbnet import NbNetDecoder
 from bauta.generators.plain import PlainDecoder
+from bauta.generators.population import Population, synthetic
 from bauta.generators.prior import FacePrior, InvertedSpace
 from bauta.generators.stylegan2 import StyleGAN2
 from bauta.generators.unet import UNet
@@ -33,6 +34,8 @@ __all__ = [
     "LatentRegressor",
     "NbNetDecoder",
     "PlainDecoder",
+    "Population",
     "StyleGAN2",
     "UNet",
+    "synthetic",
 ]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bauta.errors import UsageError
 from bauta.faces.images import write_bytes
-from bauta.generators.synthetic import Population
+from bauta.generators.population import Population
 from bauta.metrics import EER, Interval
 from bauta.recognizers import Recognizer
 from bauta.recognizers.embedding import embed
@@ -114,7 +114,7 @@ def vet(
 
 
 def write_vetted(path: Path, vetted: Vetted, lookalikes: Mapping[str, Lookalike]) -> None:
-    """The list that `bauta.generators.synthetic.read_population` reads, with the distances beside it."""
+    """The list that `bauta.generators.population.read_population` reads, with the distances beside it."""
     said = {
         "seed": vetted.population.seed,
         "amount": vetted.population.amount,

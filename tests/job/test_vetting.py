@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from bauta.errors import UsageError
 from bauta.generators import AutoencoderPrior
 from bauta.generators.autoencoder import LatentDecoder, written
-from bauta.generators.synthetic import Population, read_population
+from bauta.generators.population import Population, read_population
 from bauta.job.vetting import VIEWS, Lookalike, judged, stranger_threshold, vet, write_vetted
 from bauta.recognizers import Recognizer
 from bauta.recognizers.trainable import new

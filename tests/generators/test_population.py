@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from bauta.errors import BadFile, UsageError
 from bauta.generators.autoencoder import LatentDecoder, written
-from bauta.generators.synthetic import Population, photographed, read_population
+from bauta.generators.population import Population, photographed, read_population
 from bauta.ops.noise import generators
 
 
