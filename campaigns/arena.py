@@ -7,6 +7,7 @@ its memory grows beyond the kind's bound, and where a file says what to run and 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import json
 import os
@@ -40,7 +41,7 @@ class Kind(ABC):
     name: ClassVar[str]
     bound: int = GIB
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path) -> None:  # noqa: B027, some have nothing to make
         """Make valid files; `folder` is there as long as the campaign runs."""
 
     @abstractmethod
@@ -69,12 +70,13 @@ def tries(kind: Kind, numbers: range, seed: int, folder: Path) -> Iterator[Outco
     while left:
         for outcome in _worker(kind, left, seed, folder):
             left = [number for number in left if number > outcome.number]
+            shutil.rmtree(folder / f"{kind.name}-{outcome.number}", ignore_errors=True)  # where the worker died
             yield outcome
 
 
 def drawn(kind: Kind, number: int, seed: int) -> Random:
     """What a try draws from: the same for the same kind, number and seed, in whatever worker."""
-    return Random(f"{seed}/{kind.name}/{number}")  # noqa: S311, damage is no secret
+    return Random(f"{seed}/{kind.name}/{number}")
 
 
 def _worker(kind: Kind, numbers: list[int], seed: int, folder: Path) -> Iterator[Outcome]:
@@ -137,6 +139,7 @@ def _processor(process: int) -> float:
 def _work(kind: Kind, numbers: list[int], seed: int, folder: Path, pipe: int) -> None:
     """The child: try after try, each told when it is over."""
     warnings.simplefilter("ignore")
+    faulthandler.disable()
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 1)
     if not os.environ.get("BAUTA_CAMPAIGN_LOUD"):

@@ -206,7 +206,7 @@ class Trained(Kind):
     def damaged(self, draw: Random, folder: Path) -> Path:
         recipe = self.recipe
         if draw.random() < 0.5:
-            size = draw.choice((0, -1, 0.5, 1e-9, 1e9, 10**12, 10**400, float("nan"), "a", None, [], True))
+            size: object = draw.choice((0, -1, 0.5, 1e-9, 1e9, 10**12, 10**400, float("nan"), "a", None, [], True))
             option = draw.choice(("width", "embedding", "channels", "dropout", "blocks", "depth", "x"))
             recipe = {**recipe, "architecture": draw.choice(self.names), "options": {option: size}}
         (folder / RECIPE).write_bytes(json_bytes(draw, recipe) if draw.random() < 0.6 else json.dumps(recipe).encode())

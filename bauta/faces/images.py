@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import secrets
 import struct
 import warnings
@@ -50,6 +51,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", "
 """Names that are taken for pictures when a folder is searched."""
 
 STRIP = 1 << 20  # pixels that are turned into floats at a time, so that a large picture is in memory once
+
+MAX_SCANS = 100  # of a progressive JPEG; programs write about ten
+MARKER = re.compile(rb"\xff+([^\x00\xff])")
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 # These hold further pictures (a preview, a depth map, a burst) beside the photo, which comes first: no animation.
@@ -147,10 +151,25 @@ def upright(data: bytes, name: str, max_pixels: int, formats: tuple[str, ...]) -
     # not how many: Pillow counts the frames of a GIF and the pages of a TIFF by reading each
     if picture.format not in ALBUMS and getattr(picture, "is_animated", False):
         raise BadImage(f"{name} holds several pictures (an animation or pages); save the one you want as PNG.")
+    if picture.format in ("JPEG", "MPO") and scans(data) > MAX_SCANS:
+        raise BadImage(f"{name} is cut into more than {MAX_SCANS} scans, as no camera does; save it anew as PNG.")
     picture.load()
     # after load: the TIFF reader turns the picture itself then, and takes the tag away
     turn = UPRIGHT.get(orientation(picture))
     return picture if turn is None else picture.transpose(turn)
+
+
+def scans(data: bytes) -> int:
+    """How often the decoder of a JPEG passes over all of its pixels: some bytes a scan, and a tenth of a second."""
+    at, found = 0, 0
+    while marker := MARKER.search(data, at):
+        kind, at = marker[1][0], marker.end()
+        if kind == 0xD9:  # the end
+            break
+        if kind != 0x01 and not 0xD0 <= kind <= 0xD8:  # those have no content
+            at += int.from_bytes(data[at : at + 2], "big")
+            found += kind == 0xDA
+    return found
 
 
 def orientation(picture: Image.Image) -> int:

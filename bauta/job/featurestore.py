@@ -118,6 +118,7 @@ def open_database(path: str | Path, key: str | None = None) -> Database:
         TypeError,
         EOFError,
         RecursionError,
+        OverflowError,
     ) as error:
         if isinstance(error, UsageError):
             raise
@@ -131,7 +132,7 @@ def open_database(path: str | Path, key: str | None = None) -> Database:
 
 def _npy(path: Path) -> Database:
     mapped = np.load(path, mmap_mode="r")
-    if not isinstance(mapped, np.ndarray):
+    if not isinstance(mapped, np.memmap):
         raise ValueError("it is a .npz of several arrays under another name")
     if not mapped.flags.c_contiguous:
         raise ValueError("its rows do not lie one after the other, as in Fortran; np.ascontiguousarray mends that")

@@ -15,6 +15,7 @@ from bauta.errors import BautaError, MissingData, UsageError
 from bauta.web.process import Stopped, Worker
 
 MOST = 40
+MANY = 1_000_000  # more pictures than a job can make
 OFTEN = 0.15  # seconds between two looks at how far everything is
 
 State = Literal["waiting", "running", "done", "failed", "canceled"]
@@ -60,7 +61,7 @@ class Job:
         """A picture that it made, from 1. Raises `MissingData`."""
         ending = "" if which == "file" else f"-{which}"
         path = self.folder / "pictures" / f"{number}{ending}.png"
-        if not path.is_file():
+        if not 0 < number < MANY or not path.is_file():  # a longer number is no name of a file
             raise MissingData("This job has made no such picture; reload the page.")
         return path
 

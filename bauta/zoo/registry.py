@@ -81,7 +81,7 @@ def register_dataset(name: str, path: str | Path) -> Dataset:
 
 def forget(name: str) -> None:
     """Take a name that was registered off the list; its files stay. Raises `UsageError`."""
-    if not any(name in read_table(TABLE).get(kind, {}) for kind in ("weights", "datasets")):
+    if not any(name in entries(kind) for kind in ("weights", "datasets")):
         raise UsageError(f"Nothing is registered as {name!r}.")
 
     def change(table: dict[str, Any]) -> None:
@@ -94,7 +94,7 @@ def forget(name: str) -> None:
 def registered_weights() -> tuple[Weights, ...]:
     """The networks that were registered, in the order of their names. Raises `BadFile`."""
     try:
-        return tuple(to_weights(fields) for _, fields in sorted(read_table(TABLE).get("weights", {}).items()))
+        return tuple(to_weights(fields) for _, fields in sorted(entries("weights").items()))
     except (TypeError, KeyError, AttributeError) as error:
         raise BadFile(
             f"{home() / TABLE}.json holds an entry that cannot be understood ({error}); mend or delete it."
@@ -104,7 +104,7 @@ def registered_weights() -> tuple[Weights, ...]:
 def registered_datasets() -> tuple[Dataset, ...]:
     """The data sets that were registered, in the order of their names. Raises `BadFile`."""
     try:
-        return tuple(placed(name, Path(path)) for name, path in sorted(read_table(TABLE).get("datasets", {}).items()))
+        return tuple(placed(name, Path(path)) for name, path in sorted(entries("datasets").items()))
     except (TypeError, AttributeError) as error:
         raise BadFile(
             f"{home() / TABLE}.json holds an entry that cannot be understood ({error}); mend or delete it."
@@ -124,6 +124,14 @@ def to_weights(fields: dict[str, Any]) -> Weights:
     tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields["input"].items()}
     files = tuple(File(**{**file, "urls": tuple(file["urls"])}) for file in fields["files"])
     return Weights(**{**fields, "files": files, "input": Input(**tuples)})
+
+
+def entries(kind: str) -> dict[str, Any]:
+    """What was registered of a kind, by name. Raises `BadFile`."""
+    found = read_table(TABLE).get(kind, {})
+    if not isinstance(found, dict):
+        raise BadFile(f"{home() / TABLE}.json holds {kind} that are no table; mend or delete it.")
+    return found
 
 
 def check_name(name: str) -> None:
