@@ -120,7 +120,9 @@ class Masking(Changing):
         with Stopwatch(seconds, "finding"):
             chosen = self.choose(photo, self.found(photo))
         if not chosen:
-            raise BadFile("None of its faces is the mask's owner's; if one is, choose the largest face of the photo (--face largest).")
+            raise BadFile(
+                "None of its faces is the mask's owner's; if one is, choose the largest face of the photo (--face largest)."
+            )
         places = [Place.of(face.landmarks) for face in chosen]
         with Stopwatch(seconds, "adding"):
             variant = self.mask.drawn(photo)
