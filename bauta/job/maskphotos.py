@@ -121,7 +121,8 @@ class Masking(Changing):
             chosen = self.choose(photo, self.found(photo))
         if not chosen:
             raise BadFile(
-                "None of its faces is the mask's owner's; if one is, choose the largest face of the photo (--face largest)."
+                "None of its faces is the mask's owner's; if one is, choose the largest face of the photo "
+                "(--face largest)."
             )
         places = [Place.of(face.landmarks) for face in chosen]
         with Stopwatch(seconds, "adding"):
