@@ -11,17 +11,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from bauta.errors import ShapeError, check_shape
 
-__all__ = ["TEMPLATE", "align", "inverse", "similarity", "transform"]
+__all__ = ["TEMPLATE", "align", "continued", "inverse", "similarity", "transform"]
 
 TEMPLATE: NDArray[np.float64] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 """(5, 2) x, y in the 112 x 112 picture: left eye, right eye, nose, left and right corner of the mouth, left as seen."""
 SIZE = 112
+EDGE = 2  # pixels, at which a photo's edge is mixed with black
 
 Matrix = NDArray[np.float64]
 
@@ -82,3 +84,25 @@ def align(image: Tensor, landmarks: ArrayLike, size: int = SIZE) -> Tensor:
     moved = np.column_stack([matrix[:, :2] * block, transform(matrix, [origin])[0]])
     face = cv2.warpAffine(small[0].permute(1, 2, 0).contiguous().numpy(), moved, (size, size), flags=cv2.INTER_LINEAR)
     return torch.from_numpy(face).clamp(0, 1).permute(2, 0, 1).contiguous().to(image)
+
+
+def continued(face: Tensor) -> Tensor:
+    """An aligned face (3, H, W) of a narrow crop, with what `align` left black mirrored in across the photo's edge, and
+    stretched to twice its size, so that a forehead is continued by a forehead and not by eyes.
+
+    Black is what is zero and joined to the picture's border; a picture that is nearly all black stays as it is.
+    """
+    check_shape(face, "3 H W", "face")
+    _, height, width = face.shape
+    parts, _ = ndimage.label(face.amax(0).numpy() == 0)
+    ends = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    outside = ndimage.binary_dilation(np.isin(parts, ends[ends > 0]), iterations=EDGE)
+    if not outside.any() or outside.mean() > 0.8:
+        return face
+    nearest = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
+    here = np.indices(outside.shape)
+    found = (n + (n - h) // 2 for n, h in zip(nearest, here, strict=True))
+    rows, columns = (np.clip(place, 0, most - 1) for place, most in zip(found, (height, width), strict=True))
+    lost = outside[rows, columns]  # mirrored out of the photo again: the edge itself
+    rows, columns = np.where(lost, nearest[0], rows), np.where(lost, nearest[1], columns)
+    return face[:, torch.from_numpy(rows), torch.from_numpy(columns)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bauta.errors import UsageError
 from bauta.faces import load_dataset
+from bauta.faces.align import continued
 from bauta.faces.datasets import open_data
 from bauta.faces.datasets.base import Verification
 from bauta.generators.autoencoder import AutoencoderPrior, LatentDecoder, written
@@ -141,12 +142,17 @@ def divided(parts: Sequence[Faces]) -> tuple[list[Faces], Faces]:
 
 
 def learnable(name: str, folds: int, limit: int | None = None) -> Faces:
-    """The faces of a set that a prior may learn from: without the people of LFW's last `folds` folds."""
+    """The faces of a set that a prior may learn from: without the people of LFW's last `folds` folds. A prior shall
+    not learn where photos end: crops that are too narrow are continued."""
     found = open_data(name) if folds else None
-    if not isinstance(found, Verification):
-        return load_dataset(name, limit)
-    examples, _ = held_out(name, folds, limit=limit)
-    return examples.read(range(len(examples)))[0]
+    if isinstance(found, Verification):
+        examples, _ = held_out(name, folds, limit=limit)
+        faces = examples.read(range(len(examples)))[0]
+    else:
+        faces = load_dataset(name, limit)
+    if bool(gray(faces.images[:BATCH]).all()):  # LFW, seen three times in the memory of one channel
+        return faces
+    return replace(faces, images=torch.stack([continued(face) for face in faces.images]))
 
 
 @torch.no_grad()
