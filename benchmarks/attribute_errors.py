@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from bauta.errors import MissingData, MissingWeights, UsageError
 from bauta.estimators import Estimator, estimator, read_attributes
@@ -32,6 +33,7 @@ from bauta.types import Faces
 OURS, AGE_GENDER, EMOTION = "bauta-attributes", "age-gender", "emotion"
 GENDERS = ("men", "women")
 AGES = ((0, 9), (10, 19), (20, 39), (40, 59), (60, 116))
+COPY = 0.98
 FEWEST = 10  # faces of a group that a line is worth
 
 Line = dict[str, object]
@@ -61,6 +63,15 @@ def utkface_groups(faces: Faces) -> Groups:
     both = {f"{a}, {b}": ages[a] & genders[b] for a in ages for b in genders}
     both |= {f"{a}, {b}": races[a] & genders[b] for a in races for b in genders}
     return {"all": age >= 0, **ages, **genders, **races, **both}
+
+
+def copied(held: Faces, learned: Faces) -> Tensor:
+    """(N,) bool: whether a face held out has a near copy among the learned: gray thumbnails correlate above `COPY`."""
+    sides = []
+    for faces in (held, learned):
+        small = F.adaptive_avg_pool2d(faces.images.mean(1, keepdim=True), 16).flatten(1)
+        sides.append(F.normalize(small - small.mean(1, keepdim=True)))
+    return (sides[0] @ sides[1].T).amax(1) > COPY
 
 
 def confusion(logits: Tensor, labels: Tensor, names: Mapping[int, str]) -> Iterator[Line]:
@@ -96,13 +107,14 @@ def table(title: str, made: Iterator[Line] | list[Line], digits: int = 3) -> Non
 
 def utkface(networks: Mapping[str, Estimator]) -> None:
     """Age, gender and race."""
-    _, faces = divided("utkface")
+    learned, faces = divided("utkface")
     plain = replace(faces, images=faces.images.mean(1, keepdim=True).expand_as(faces.images))
     said: dict[str, dict[str, Tensor]] = {}
     for name, network in networks.items():
         said |= {name: guesses(network, faces), f"{name}, gray": guesses(network, plain)}
     age, gender, race = (faces.attributes[name] for name in ("age", "gender", "race"))
-    groups = utkface_groups(faces)
+    twice = copied(faces, learned)
+    groups = utkface_groups(faces) | {"with a near copy among the learned": twice, "without": ~twice}
     years = {who: years_apart(found["age"], age) for who, found in said.items() if "age" in found}
     table(
         f"Age: mean error in years; the median age alone is off by {blind_error(age):.1f}",

@@ -139,6 +139,22 @@ TOOLS: tuple[Tool, ...] = (
         takes="gray 64x64 in [-1, 1]",
         gives="logits of angry, disgust, fear, happy, sad, surprise, neutral",
     ),
+    Tool(
+        name="bauta-attributes",
+        kind="attributes",
+        files=(
+            File(
+                "bauta-attributes.safetensors",
+                (),
+                "cf5b92e73b12752584ccf9a72583460aab407c932ae4c45bbcc369c5426a9de2",
+                "It comes with bauta: install bauta again.",
+            ),
+        ),
+        license="bauta weights: non-commercial research",
+        paper="none: docs/models/bauta-attributes.md",
+        takes="RGB 112x112 in [0, 1], aligned",
+        gives="age in years, logits of gender, race and emotion; for audits, not for judging a person",
+    ),
     insightface_pack("buffalo_l", "w600k_r50.onnx", "80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f"),
     insightface_pack(
         "buffalo_sc", "w600k_mbf.onnx", "57d31b56b6ffa911c8a73cfc1707c73cab76efe7f13b675a05223bf42de47c72"
