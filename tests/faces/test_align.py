@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bauta.errors import ShapeError
-from bauta.faces.align import TEMPLATE, align, inverse, similarity, transform
+from bauta.faces.align import EDGE, TEMPLATE, align, continued, inverse, similarity, transform
 
 
 def least_squares(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
@@ -120,3 +120,18 @@ def test_landmarks_of_lfw(mirror: Path) -> None:
     assert len(residuals) > 500
     assert np.median(residuals) == pytest.approx(2.89, abs=0.05)
     assert np.max(residuals) < 10
+
+
+def test_a_narrow_crop_is_continued_across_its_edge() -> None:
+    """Rows of their own gray: what was black above repeats the rows below the edge, each twice, the nearest first."""
+    gray = torch.linspace(0.2, 0.9, 40).view(1, 40, 1).expand(3, 40, 30).clone()
+    narrow = gray.clone()
+    narrow[:, :10] = 0
+    narrow[:, 25, 14:17] = 0  # a pupil
+    made = continued(narrow)
+    edge = 10 + EDGE
+    assert torch.equal(made[:, edge:], narrow[:, edge:])
+    assert made[0, :edge, 0].tolist() == [narrow[0, edge + (edge - row) // 2, 0].item() for row in range(edge)]
+    assert torch.equal(continued(gray), gray)
+    empty = torch.zeros(3, 20, 20)
+    assert torch.equal(continued(empty), empty)
