@@ -155,7 +155,7 @@ def crooked_png(draw: Random) -> bytes:
     width, height = draw.choice(SIDES), draw.choice(SIDES)
     depth, color = draw.choice((1, 2, 4, 8, 16)), draw.choice((0, 2, 3, 4, 6))
     body, more = zlib.compress(bytes(200)), b""
-    kind = draw.randrange(12)
+    kind = draw.randrange(24)
     if kind < 3:
         width, height, depth, color = BOMB, BOMB, *((8, 0), (8, 6), (16, 0))[kind]
         size = BOMB * (BOMB * (1, 4, 2)[kind] + 1)

@@ -60,9 +60,14 @@ app.command()(doctor)
 
 
 def main() -> None:
-    """Run the command line; every `BautaError` becomes one sentence on standard error and its exit code."""
+    """Run the command line; every `BautaError` becomes one sentence on standard error and its exit code, and so does a
+    disk that fails under it."""
     try:
         app()
     except BautaError as error:
         sys.stderr.write(f"bauta: {error}\n")
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        what = BautaError(f"{error.filename or 'A file'} cannot be used ({error.strerror or error})")
+        sys.stderr.write(f"bauta: {what}; make room or choose another place, and run it again to go on.\n")
+        raise SystemExit(what.exit_code) from None
