@@ -78,6 +78,7 @@ def people(
 
     OUT is then a data set for every command, as `bauta evaluate` or `bauta audit` take one.
     """
+    from bauta.faces.datasets.folders import LABELS
     from bauta.faces.images import encode_png, write_bytes
     from bauta.generators.population import read_population, synthetic
 
@@ -93,6 +94,11 @@ def people(
         path = out / source.file
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, encode_png(image))
+    if faces.attributes:
+        columns = zip(*(values.tolist() for values in faces.attributes.values()), strict=True)
+        lines = [[one.file, *map(str, row)] for one, row in zip(faces.source, columns, strict=True)]
+        text = "\n".join(",".join(line) for line in [["file", *faces.attributes], *lines])
+        write_bytes(out / LABELS, f"{text}\n".encode())
     typer.echo(f"{len(faces)} pictures of {number} people who do not exist are in {out}.")
 
 

@@ -28,13 +28,15 @@ class Population:
     """Draws of a prior, by number: who they are follows from `seed` and the number alone.
 
     people: the numbers of those who were found to be nobody (`bauta generator vet`). amount: how far one person's
-    pictures lie from each other, 1 as those in the prior's training.
+    pictures lie from each other, 1 as those in the prior's training. gender: of each of the people, as an attribute
+    network reads it off their pictures (0 man, 1 woman, -1 not sure); empty where none was asked.
     """
 
     prior: AutoencoderPrior
     seed: int
     people: tuple[int, ...]
     amount: float = 0.7
+    gender: tuple[int, ...] = ()
 
     def bases(self, people: Sequence[int]) -> Tensor:
         """(n, latent) latents of W, one a person."""
@@ -61,7 +63,8 @@ class Population:
         if views < 1:
             raise UsageError(f"A person needs at least one picture, got views={views}.")
         (draw,) = generators(seed, ["chosen"], "people who do not exist")
-        chosen = [self.people[i] for i in torch.randperm(len(self.people), generator=draw)[:count].tolist()]
+        places = torch.randperm(len(self.people), generator=draw)[:count].tolist()
+        chosen = [self.people[place] for place in places]
         people = [person for person in chosen for _ in range(views)]
         seen = [seed * views + view for _ in chosen for view in range(views)]
         images = torch.cat([
@@ -72,7 +75,9 @@ class Population:
             Source(f"nobody-{person:05}/{view:03}.png", digest)
             for person, view, digest in zip(people, seen, digests, strict=True)
         ]
-        return Faces(images, torch.arange(count).repeat_interleave(views), source=source)
+        read = [self.gender[place] for place in places for _ in range(views)] if self.gender else []
+        attributes = {"gender": torch.tensor(read)} if read else {}
+        return Faces(images, torch.arange(count).repeat_interleave(views), attributes, source)
 
 
 def photographed(images: Images, draws: Sequence[Generator]) -> Images:
@@ -101,9 +106,12 @@ def read_population(prior: str | Path, people: str | Path) -> Population:
     try:
         said = json.loads(Path(people).read_bytes())
         numbers, seed, amount = tuple(map(int, said["people"])), int(said["seed"]), float(said["amount"])
+        gender = tuple(map(int, said["gender"]))
+        if len(gender) not in (0, len(numbers)):
+            raise ValueError(f"{len(numbers)} people, and the gender of {len(gender)}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadFile(f"{people} is no list of people of `bauta generator vet` ({error}); write it again.") from error
-    return Population(AutoencoderPrior(prior), seed, numbers, amount)
+    return Population(AutoencoderPrior(prior), seed, numbers, amount, gender)
 
 
 @lru_cache(maxsize=1)

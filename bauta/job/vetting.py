@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bauta.errors import UsageError
 from bauta.faces.images import write_bytes
+from bauta.generators.looks import genders
 from bauta.generators.population import Population
 from bauta.metrics import EER, Interval
 from bauta.recognizers import Recognizer
@@ -109,7 +110,8 @@ def vet(
             if told:
                 told(len(taken), number + 1)
             if len(taken) == count:
-                return Vetted(replace(population, people=tuple(taken)), number + 1, dict(refused), nearest)
+                found = replace(population, people=tuple(taken))
+                return Vetted(replace(found, gender=genders(found)), number + 1, dict(refused), nearest)
     raise UsageError(f"Of {most} draws {len(taken)} were nobody, too few for {count}; ask for fewer ({dict(refused)}).")
 
 
@@ -124,6 +126,7 @@ def write_vetted(path: Path, vetted: Vetted, lookalikes: Mapping[str, Lookalike]
         "known": {name: len(one.known) for name, one in lookalikes.items()},
         "nearest": {name: [round(x, 3) for x in found] for name, found in vetted.nearest.items()},
         "people": list(vetted.population.people),
+        "gender": list(vetted.population.gender),
     }
     write_bytes(path, (json.dumps(said) + "\n").encode())
 

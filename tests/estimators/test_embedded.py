@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import tomllib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bauta.errors import BadFile, MissingWeights
 from bauta.estimators import BautaAttributes, Emotion, estimator, read_attributes
 from bauta.estimators.embedded import marks, owner, written_attributes
 from bauta.faces.datasets.utkface import RACES
+from bauta.generators.looks import genders
 from bauta.ops.seeds import seeded
 from bauta.types import Faces, Source
 
@@ -146,11 +148,15 @@ def words_of(path: Path) -> set[str]:
 
 def test_no_command_and_no_page_reaches_an_attribute_network() -> None:
     """They serve audits and studies, which print aggregates over labelled faces; what takes a user's photo (cli, web,
-    job, protections) names none of them, nor the attack that asks them."""
+    job, protections) names none of them, nor the attack that asks them. A prior's own draws are read by `looks`, which
+    takes no pictures."""
     wanted = {"estimators", "estimator", "ESTIMATORS", "ForeignEstimator", "read_attributes", "BautaAttributes"}
     package = ROOT / "bauta"
     found = {path.relative_to(package).parts[0] for path in package.rglob("*.py") if words_of(path) & wanted}
-    assert found == {"estimators", "attacks", "train", "study"}
+    assert found == {"estimators", "attacks", "train", "study", "generators"}
+    drawing = {path.name for path in (package / "generators").glob("*.py") if words_of(path) & wanted}
+    assert drawing == {"looks.py"}
+    assert list(inspect.signature(genders).parameters) == ["population", "name"]
 
 
 @pytest.mark.mirror

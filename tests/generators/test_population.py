@@ -22,7 +22,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     decoder(torch.randn(32, 5))
     folder = tmp_path_factory.mktemp("population")
     (folder / "weights.safetensors").write_bytes(written(decoder.eval(), torch.randn(50, 5), torch.randn(40, 5)))
-    said = {"people": [2, 3, 5, 7, 11], "seed": 4, "amount": 0.5, "drawn": 12}
+    said = {"people": [2, 3, 5, 7, 11], "seed": 4, "amount": 0.5, "drawn": 12, "gender": [0, 1, 1, -1, 0]}
     (folder / "people.json").write_text(json.dumps(said))
     return folder / "weights.safetensors", folder / "people.json"
 
@@ -39,6 +39,9 @@ def test_the_same_numbers_give_the_same_faces(population: Population) -> None:
     assert 0 <= float(faces.images.min()) <= float(faces.images.max()) <= 1
     assert faces.identity is not None
     assert faces.identity.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    read = dict(zip(population.people, population.gender, strict=True))
+    labels = faces.attributes["gender"].tolist()
+    assert labels == [read[int(one.file.split("/")[0].removeprefix("nobody-"))] for one in faces.source]
     names = [one.file for one in faces.source]
     assert len(set(names)) == 12
     assert {int(name.split("/")[0].removeprefix("nobody-")) for name in names} < set(population.people)
@@ -59,7 +62,16 @@ def test_who_asks_for_too_many_is_told(population: Population) -> None:
         population.faces(1, 0)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"people": [1]}', '{"people": ["a"], "seed": 0, "amount": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"people": [1]}',
+        '{"people": [1, 2], "seed": 0, "amount": 1, "gender": [1]}',
+        '{"people": ["a"], "seed": 0, "amount": 1}',
+    ],
+)
 def test_what_is_no_list_is_refused(files: tuple[Path, Path], tmp_path: Path, text: str) -> None:
     (tmp_path / "people.json").write_text(text)
     with pytest.raises(BadFile, match="no list of people"):
