@@ -94,7 +94,8 @@ def test_verify_finds_a_flipped_bit_and_goes_on(bauta, mirror: Path, tmp_path: P
 
 def test_exit_codes_of_wrong_use_and_of_missing_files(bauta) -> None:
     assert bauta("models", "verify", "yunet")[0] == 3
-    assert bauta("models", "verify")[:2] == (0, "")
+    code, out, _ = bauta("models", "verify")  # nothing but what comes with bauta
+    assert (code, {line.split()[0].partition("-")[0] for line in out.splitlines()}) == (0, {"bauta"})
     for words in (
         ("pull",),
         ("pull", "yunet", "--all"),
