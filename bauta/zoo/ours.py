@@ -40,4 +40,13 @@ OURS: tuple[Weights, ...] = (
         0.67,
         0.245,
     ),
+    trained(
+        "ir",
+        "82ac3a7bad30ff0b71dff898e50e1e4020e460bb8dcca4196e268345c66916ca",
+        "distillation and CosFace",
+        "Deng, Guo, Xue and Zafeiriou, ArcFace, CVPR 2019 (the units); the weights by bauta",
+        93.92,
+        0.42,
+        0.262,
+    ),
 )
