@@ -21,6 +21,7 @@ from bauta.errors import BadCheckpoint, BadFile, MissingWeights
 STORED = {"float32": "<f4", "int32": "<i4", "uint8": "u1", "uint16": "<u2"}
 WHOLE, QUANTIZED = ("float32", "int32"), ("uint8", "uint16")
 LONGEST = 32  # shape, in dimensions
+LONGEST_NAME = 80  # of a shard, in characters
 
 
 def read_tfjs(manifest: Path, *, folder: Path | None = None) -> dict[str, Tensor]:
@@ -32,7 +33,11 @@ def read_tfjs(manifest: Path, *, folder: Path | None = None) -> dict[str, Tensor
     """
     shards = manifest.parent if folder is None else folder
     tensors: dict[str, Tensor] = {}
-    for group in _groups(manifest):
+    groups = _groups(manifest)
+    named = [str(name) for group in groups for name in group["paths"]]
+    if len(set(named)) < len(named):  # a small file could ask for a large one again and again
+        raise BadFile(f"{manifest} lists a shard twice; fetch the file again.")
+    for group in groups:
         data, at = b"".join(_shard(shards, name) for name in group["paths"]), 0
         for entry in group["weights"]:
             name, value, size = _tensor(entry, data, at, manifest)
@@ -68,8 +73,8 @@ def _is_group(group: object) -> bool:
 
 def _shard(folder: Path, name: object) -> bytes:
     # a manifest is somebody else's file: it may name shards beside it and nothing else on this machine
-    if not isinstance(name, str) or Path(name).name != name or "\\" in name:
-        raise BadFile(f"A TF.js manifest names its shards by plain file names, got {name!r}; fetch it again.")
+    if not isinstance(name, str) or Path(name).name != name or "\\" in name or len(name) > LONGEST_NAME:
+        raise BadFile(f"A TF.js manifest names its shards by plain file names, got {name!r:.120}; fetch it again.")
     path = folder / name
     if not path.is_file():
         raise MissingWeights(f"The shard {path} of a TF.js network is not here; put it beside its manifest.")

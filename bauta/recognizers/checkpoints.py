@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
+import mmap
+import pickletools
 import re
 import struct
 import zipfile
@@ -23,6 +26,7 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 # Where training scripts put a state dict, and what they put before its names.
 _NESTS = ("state_dict", "net_state_dict", "model_state_dict", "model", "net", "backbone")
 _PREFIXES = ("module.", "_orig_mod.")
+NAME = 1000  # characters of a class's name in a pickle
 SWOLLEN = 4  # times its file that a checkpoint may be in memory: tied weights are in it twice
 
 # MXNet's names for a batch norm's and a PReLU's numbers, and torch's.
@@ -50,9 +54,7 @@ def read_plain(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with path.open("rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                _check_packed(path)
+        _check_packed(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except BadCheckpoint:
         raise
@@ -77,9 +79,32 @@ def check_plain(tensors: Iterable[Tensor], path: Path) -> None:
 
 
 def _check_packed(path: Path) -> None:
+    """Raise `BadCheckpoint` for what torch.load would choke on: a zip that unpacks to much more than itself, and
+    pickles with endless names, which it searches in time that grows with the square of their length."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                for _ in range(5):  # which a file in torch's format of before 2020 begins with
+                    _check_names(content, path)
+            return
     with zipfile.ZipFile(path) as archive:
         if sum(part.file_size for part in archive.infolist()) > SWOLLEN * path.stat().st_size:
             raise BadCheckpoint(f"{path} unpacks to much more than itself; torch.save packs nothing.")
+        for name in archive.namelist():
+            if name.endswith("data.pkl"):
+                _check_names(io.BytesIO(archive.read(name)), path)
+
+
+def _check_names(pickled: Any, path: Path) -> None:
+    """Read one pickle's instructions, and run none; what is no pickle is left for torch to say."""
+    try:
+        for code, value, _ in pickletools.genops(pickled):
+            if code.name == "GLOBAL" and len(str(value)) > NAME:
+                raise BadCheckpoint(f"{path} names a class by {len(str(value)):,} characters; fetch it again.")
+    except BadCheckpoint:
+        raise
+    except Exception:  # of damaged instructions
+        return
 
 
 def load_state(network: nn.Module, state: State, origin: str) -> None:

@@ -87,9 +87,9 @@ class TestPictures:
         np.testing.assert_allclose(came, wanted.transpose(2, 0, 1), atol=1e-6)
 
 
-def rezipped(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+def rezipped(data: bytes, change: Callable[[str, bytes], bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
     made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w", kind) as new:
         for name in old.namelist():
             new.writestr(name, change(name, old.read(name)))
     return made.getvalue()
@@ -122,8 +122,22 @@ class TestWeights:
     def test_a_packed_checkpoint_is_no_bomb(self, tmp_path: Path) -> None:
         file = io.BytesIO()
         torch.save({"a": torch.zeros(10**6)}, file)
-        (tmp_path / "network.pt").write_bytes(rezipped(file.getvalue(), lambda name, data: data))
+        (tmp_path / "network.pt").write_bytes(rezipped(file.getvalue(), lambda name, data: data, zipfile.ZIP_DEFLATED))
         with pytest.raises(BadCheckpoint, match="unpacks to much more than itself"):
+            read_state(tmp_path / "network.pt")
+
+    @pytest.mark.parametrize("old", [False, True])
+    def test_a_class_of_an_endless_name(self, tmp_path: Path, old: bool) -> None:
+        """torch.load would search its own message for minutes."""
+        file = io.BytesIO()
+        torch.save({"a": torch.zeros(3)}, file, _use_new_zipfile_serialization=not old)
+        data, name = file.getvalue(), b"ctorch._utils\n"
+        if old:
+            data = data.replace(name, b"c" + b"x" * 200_000 + b"\n")
+        else:
+            data = rezipped(data, lambda n, d: d.replace(name, b"c" + b"x" * 200_000 + b"\n"))
+        (tmp_path / "network.pt").write_bytes(data)
+        with pytest.raises(BadCheckpoint, match="names a class by 200,0"):
             read_state(tmp_path / "network.pt")
 
     def test_a_table_that_holds_itself(self, tmp_path: Path) -> None:
@@ -141,6 +155,16 @@ class TestWeights:
         with pytest.raises(BadFile, match=says):
             read_tfjs(tmp_path / "model.json")
 
+    @pytest.mark.parametrize(
+        ("shards", "says"),
+        [(["x" * 300], "plain file names"), (["shard"] * 1000, "lists a shard twice"), (["a\0b"], "is not here")],
+    )
+    def test_a_manifest_of_impossible_shards(self, tmp_path: Path, shards: list[str], says: str) -> None:
+        (tmp_path / "model.json").write_text(json.dumps([{"paths": shards, "weights": []}]))
+        (tmp_path / "shard").write_bytes(b"")
+        with pytest.raises(BautaError, match=says):
+            read_tfjs(tmp_path / "model.json")
+
     @pytest.mark.parametrize("stem", ["convs.{}.activate.bias", "to_rgbs.{}.bias", "style.{}.weight"])
     def test_a_generator_of_any_size(self, tmp_path: Path, stem: str) -> None:
         names = ("style.1.weight", "conv1.conv.weight", "to_rgb1.bias", "input.input")
@@ -148,7 +172,7 @@ class TestWeights:
             f"convs.{i}.conv.weight": torch.zeros(1, 1) for i in range(0, 50, 2)
         }
         save_file(whole | {stem.format(i): torch.zeros(1, 1) for i in range(25)}, tmp_path / "style.safetensors")
-        with pytest.raises(BadCheckpoint, match="does not fit|no StyleGAN2 has|half of a StyleGAN2"):
+        with pytest.raises(BadCheckpoint, match=r"does not fit|no StyleGAN2 has|half of a StyleGAN2"):
             StyleGAN2(tmp_path / "style.safetensors")
         wide = {**whole, "conv1.conv.weight": torch.zeros(1, 300_000)}
         save_file(wide, tmp_path / "wide.safetensors")
@@ -272,7 +296,7 @@ class TestOwnFiles:
 class TestWords:
     @pytest.mark.parametrize("text", ["MinusFace(1j)", "ClientHolder(b'x')"])
     def test_a_part_that_takes_its_option_for_something_else(self, text: str) -> None:
-        with pytest.raises(UsageError, match="has an option of the wrong type: .* has no attribute"):
+        with pytest.raises(UsageError, match=r"has an option of the wrong type: .* has no attribute"):
             parse_spec(text, (*PROTECTIONS, *ATTACKS))
 
     def test_a_message_is_one_line_that_ends(self) -> None:
