@@ -83,8 +83,8 @@ def changed_pickle(draw: Random, name: str, content: bytes) -> bytes:
     """A zip's pickle with other numbers or damage; the rest as it is."""
     if not name.endswith("data.pkl") or draw.random() < 0.1:
         return damaged(draw, content) if draw.random() < 0.1 else content
-    for _ in range(draw.choice((1, 2, 4))):
-        at = draw.randrange(len(content))
+    for _ in range(draw.choice((1, 2, 4)) if content else 0):
+        at = draw.randrange(max(1, len(content)))
         small = content.find(b"K", at)
         if draw.random() < 0.6 and small >= 0:
             large = draw.choice((b"K\xff", b"J" + struct.pack("<i", 2**31 - 1), b"J" + struct.pack("<i", -1)))

@@ -26,6 +26,7 @@ from bauta.errors import BadFile, MissingData, ShapeError, UsageError
 
 SUFFIXES = (".npy", ".safetensors")
 KEY = "features"
+MAGIC = b"\x93NUMPY"
 PIECE = 1 << 20  # bytes that are copied at a time
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 
@@ -131,9 +132,10 @@ def open_database(path: str | Path, key: str | None = None) -> Database:
 
 
 def _npy(path: Path) -> Database:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:  # NumPy would open zips too, and pickles
+            raise ValueError("it does not begin like one")
     mapped = np.load(path, mmap_mode="r")
-    if not isinstance(mapped, np.memmap):
-        raise ValueError("it is a .npz of several arrays under another name")
     if not mapped.flags.c_contiguous:
         raise ValueError("its rows do not lie one after the other, as in Fortran; np.ascontiguousarray mends that")
     return Database(path, mapped.offset, mapped.shape, mapped.dtype)

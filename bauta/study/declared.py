@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from bauta.attacks import ALL
 from bauta.attacks.base import Access, Attack, Knowledge, Knows, Wrapper
+from bauta.errors import BadFile
 from bauta.study.audit.document import Threat
 from bauta.study.audit.threats import threat
 from bauta.study.records import Row
@@ -51,12 +52,14 @@ def of_cell(cell: Cell) -> Threat | None:
         return None
     known = [made.default_knowledge for made in classes]
     row = next(iter(cell.metrics.values()))
-    model = Knowledge(
-        Stage(cell.sees) if cell.sees else known[0].sees,
-        max(one.access for one in known),
-        Knows[row.knows] if row.knows else max(one.knows for one in known),
-        frozenset().union(*(one.holds for one in known)),
-    )
+    try:
+        sees = Stage(cell.sees) if cell.sees else known[0].sees
+        knows = Knows[row.knows] if row.knows else max(one.knows for one in known)
+    except (KeyError, ValueError) as error:
+        raise BadFile(
+            f"The rows of {cell.attack} state no threat model that there is ({error}); run it again."
+        ) from error
+    model = Knowledge(sees, max(one.access for one in known), knows, frozenset().union(*(one.holds for one in known)))
     inner = next((made for made in reversed(classes) if not issubclass(made, Wrapper)), None)
     who = "" if inner is None else threat(model, inner.guesses)
     return told(cell.attack, model, who)

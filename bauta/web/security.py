@@ -22,6 +22,7 @@ TOKEN = "x-bauta-token"  # noqa: S105, the header's name
 UPLOADS = ("/api/photos", "/api/masks")
 UPLOAD_BYTES = 25 << 20
 ASKED_BYTES = 64 << 10
+DIGITS = 12  # of a length
 FRAMED = "/report/"  # what an iframe navigates to, which can send no header: a path that is known once
 
 COMMON = {
@@ -118,7 +119,7 @@ class Guard:
             raise Refused(411, "A request must say how long it is; send it from the page.")
         most = UPLOAD_BYTES if path in UPLOADS else ASKED_BYTES
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()) or int(length) > most:
+        if not (length.isascii() and length.isdigit()) or len(length) > DIGITS or int(length) > most:
             raise Refused(413, f"That is more than the {most:,} bytes that are taken; make it smaller.")
 
 

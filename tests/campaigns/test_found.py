@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save, save_file
+from starlette.datastructures import Headers
 
 from bauta import zoo
 from bauta.attacks import ALL as ATTACKS
@@ -35,8 +36,10 @@ from bauta.recognizers.checkpoints import read_state
 from bauta.spec import parse as parse_spec
 from bauta.study import records
 from bauta.study.audit import scores
-from bauta.study.reported import stated
+from bauta.study.audit.asking import asked
+from bauta.study.reported import reported, stated
 from bauta.web.jobs import Job
+from bauta.web.security import TOKEN, Guard, Refused
 
 DEEP = b'{"a":' * 100_000
 
@@ -229,6 +232,13 @@ class TestOwnFiles:
         with pytest.raises(BadFile, match=r"rows.jsonl, line 1, is not a row of a study"):
             list(records.read(tmp_path / "rows.jsonl"))
 
+    @pytest.mark.parametrize("change", [{"knows": "EVERYTHING"}, {"cell": "a at everything / b"}])
+    def test_a_row_of_a_threat_model_that_is_none(self, tmp_path: Path, change: dict[str, object]) -> None:
+        row = records.facts(records.Row("a / b", "PMT()", "attack", "RecFace()", "AUC", 0.5, knows="SCHEME"))
+        (tmp_path / "rows.jsonl").write_text(json.dumps({**row, **change}) + "\n")
+        with pytest.raises(BadFile, match="state no threat model that there is"):
+            reported(tmp_path)
+
     @pytest.mark.parametrize("line", [b"\xff\xfe{\0", b'{"cell": "\xe4"}', DEEP])
     def test_a_row_that_is_no_json(self, tmp_path: Path, line: bytes) -> None:
         (tmp_path / "rows.jsonl").write_bytes(line + b"\n")
@@ -288,7 +298,8 @@ class TestOwnFiles:
             (tmp_path / name).write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + bytes(64))
         with pytest.raises(tokenize.TokenError):  # what NumPy makes of it
             np.load(tmp_path / "cut.npy")
-        for name in ("several.npy", "cut.npy", "less.npy"):
+        (tmp_path / "zip.npy").write_bytes(b"PK\3\4" + bytes(99))
+        for name in ("several.npy", "cut.npy", "less.npy", "zip.npy"):
             with pytest.raises(BautaError, match=rf"{name} (is no whole|must hold)"):
                 open_database(tmp_path / name)
 
@@ -298,6 +309,17 @@ class TestWords:
     def test_a_part_that_takes_its_option_for_something_else(self, text: str) -> None:
         with pytest.raises(UsageError, match=r"has an option of the wrong type: .* has no attribute"):
             parse_spec(text, (*PROTECTIONS, *ATTACKS))
+
+    @pytest.mark.parametrize("text", ["PMT(x='" + "9" * 4000 + "')", "~nobody-of-that-name"])
+    def test_a_spec_that_no_folder_can_be_called(self, text: str) -> None:
+        with pytest.raises(UsageError, match=r"does not take that|begins with a name"):
+            asked(text)
+
+    def test_a_length_of_thousands_of_digits(self) -> None:
+        guard = Guard(lambda *_: None, token="token", port=80)
+        given = {"host": "127.0.0.1:80", "origin": "http://127.0.0.1:80", TOKEN: "token", "content-length": "9" * 5000}
+        with pytest.raises(Refused, match="more than the 65,536 bytes"):
+            guard.check("POST", "/api/wipe", Headers(given))
 
     def test_a_message_is_one_line_that_ends(self) -> None:
         said = str(BadFile("a\x1b[31m\nb\u202e" + "x" * 100_000))

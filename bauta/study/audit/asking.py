@@ -27,17 +27,26 @@ def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
     if isinstance(what, Protection):
         return Asked(titled(what), what)
     text, cut = separated(what)
-    if (Path(text).expanduser() / RECIPE).is_file():
-        trained = load_pipeline(Path(text).expanduser(), known=known)
+    if (folder := trained_folder(text)) is not None:
+        trained = load_pipeline(folder, known=known)
         if not trained.protections:
             raise UsageError(f"{text} is a network without protections: give it as --recognizer.")
         inside = " + ".join(titled(part) for part in trained.protections)
-        return Asked(f"{inside} of {Path(text).name}", None, cut, trained)
+        return Asked(f"{inside} of {folder.name}", None, cut, trained)
     made = parse(text, (*PROTECTIONS, *known))
     if not isinstance(made, Protection):
         raise UsageError(f"{text} is no protection.")
     name = titled(made, " ".join(text.split()))
     return Asked(name if cut is None else f"{name}, cut {cut}", made, cut)
+
+
+def trained_folder(text: str) -> Path | None:
+    """The folder of a training that a text names; None where it names none, as a spec does, however long."""
+    try:
+        folder = Path(text).expanduser()
+        return folder if (folder / RECIPE).is_file() else None
+    except (OSError, RuntimeError):  # no name that a disk could hold, or nobody's home
+        return None
 
 
 def titled(part: Protection, otherwise: str = "") -> str:
