@@ -111,11 +111,12 @@ def whereabouts() -> Iterator[tuple[str, str, str]]:
 
 
 def wanting() -> Iterator[str]:
-    """What the ordinary way needs and does not find: the default recognizer and the detector."""
+    """What photos need and is not here: the default recognizer and the detector."""
     absent = [name for _, name, place in whereabouts() if place in ("absent", "incomplete")]
     needed = [name for name in (zoo.WEIGHTS[0].name, zoo.TOOLS[0].name) if name in absent]
     if needed:
-        yield f"fetch the first networks: bauta models pull {' '.join(needed)} (or set BAUTA_MIRROR)"
+        pull = f"bauta models pull {' '.join(needed)}"
+        yield f"for photos of your own: {pull} (or set BAUTA_MIRROR); `bauta demo` needs none"
 
 
 def spoiled() -> Iterator[str]:
@@ -125,4 +126,6 @@ def spoiled() -> Iterator[str]:
             path = zoo.find(file)
             known = None if path is None else zoo.known_digest(path)
             if known is not None and file.sha256 not in (None, known):
-                yield f"{path} is not what the record of {record.name} names: run `{file.command} {record.name}`"
+                packaged = zoo.place(file) == "package"
+                cure = "install bauta again" if packaged else f"run `{file.command} {record.name}`"
+                yield f"{path} is not what the record of {record.name} names: {cure}"

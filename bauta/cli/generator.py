@@ -73,13 +73,14 @@ def people(
     ] = None,
     vetted: Annotated[Path | None, typer.Option("--vetted", help="What `vet` wrote of it.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which people, and which pictures of them.")] = 0,
+    sheet: Annotated[Path | None, typer.Option("--sheet", help="One JPEG of all: a row a person.")] = None,
 ) -> None:
     """Write aligned 112 x 112 pictures of people who do not exist, for whoever needs faces and has none.
 
     OUT is then a data set for every command, as `bauta evaluate` or `bauta audit` take one.
     """
     from bauta.faces.datasets.folders import LABELS
-    from bauta.faces.images import encode_png, write_bytes
+    from bauta.faces.images import encode_jpeg, encode_png, write_bytes
     from bauta.generators.population import read_population, synthetic
 
     if (prior is None) != (vetted is None):
@@ -99,6 +100,9 @@ def people(
         lines = [[one.file, *map(str, row)] for one, row in zip(faces.source, columns, strict=True)]
         text = "\n".join(",".join(line) for line in [["file", *faces.attributes], *lines])
         write_bytes(out / LABELS, f"{text}\n".encode())
+    if sheet is not None:
+        rows = faces.images.view(number, views, 3, faces.images.shape[2], -1).permute(2, 0, 3, 1, 4)
+        write_bytes(sheet, encode_jpeg(rows.reshape(3, number * faces.images.shape[2], -1), quality=92))
     typer.echo(f"{len(faces)} pictures of {number} people who do not exist are in {out}.")
 
 

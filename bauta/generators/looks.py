@@ -9,7 +9,7 @@ from bauta.generators.population import Population
 
 __all__ = ["genders"]
 
-SURE = 0.85  # of a person's pictures on the average
+SURE = 0.7  # of a person's pictures on the average
 PICTURES = 8
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,8 +29,8 @@ ROWS = 1000  # of a table of cosines at a time
 
 @dataclass(frozen=True)
 class Lookalike:
-    """Somebody who would know a face again: a recognizer, the templates of the `known` faces under it (N, D), and the
-    cosine from which on two faces are taken for one person."""
+    """Somebody who would know a face again: a recognizer, the templates of the `known` faces under it (N, D), in the
+    same order for all, and the cosine from which on two faces are taken for one person."""
 
     recognizer: Recognizer
     known: Templates
@@ -79,15 +79,17 @@ def vet(
 ) -> Vetted:
     """Draw people from a population's prior and seed, number after number, until `count` of them are nobody.
 
-    A person is refused where any of their first `VIEWS` pictures comes nearer than a lookalike's threshold to a face
-    that it knows, or to a picture of somebody who was taken before. told: how many were taken, of how many drawn.
-    Raises `UsageError` where `most` draws do not give them.
+    A person is refused where any of their first `VIEWS` pictures is nearer to one of the known faces than the threshold
+    of each lookalike, or where their pictures are on the average nearer than that to those of somebody who was taken
+    before. That all must agree is what makes it mean something: among tens of thousands of faces nearly everybody has
+    a stranger who looks alike to one recognizer. told: how many were taken, of how many drawn. Raises `UsageError`
+    where `most` draws do not give them.
     """
     if not lookalikes:
         raise UsageError("Whether somebody is nobody must be asked of a recognizer; name two.")
     quick = {name: folded(one.recognizer) for name, one in lookalikes.items()}
     taken: list[int] = []
-    seen: dict[str, list[Templates]] = {name: [] for name in lookalikes}
+    means: dict[str, list[Tensor]] = {name: [] for name in lookalikes}
     nearest: dict[str, list[float]] = {name: [] for name in lookalikes}
     refused: Counter[str] = Counter()
     for start in range(0, most, BATCH):
@@ -97,16 +99,20 @@ def vet(
         templates = {name: embed(network, faces).view(BATCH, VIEWS, -1) for name, network in quick.items()}
         for place, number in enumerate(numbers):
             mine = {name: rows[place] for name, rows in templates.items()}
-            near = {name: float((mine[name] @ one.known.T).max()) for name, one in lookalikes.items()}
-            if any(near[name] > one.threshold for name, one in lookalikes.items()):
+            known = {name: mine[name] @ one.known.T for name, one in lookalikes.items()}
+            others = {
+                name: torch.stack([rows.mean(0) @ m for m in [*means[name], 0 * rows[0]]])
+                for name, rows in mine.items()
+            }
+            if agreed(known, lookalikes):
                 refused["near to a known face"] += 1
-            elif any(met(mine[name], seen[name]) > one.threshold for name, one in lookalikes.items()):
+            elif agreed(others, lookalikes):
                 refused["near to one taken before"] += 1
             else:
                 taken.append(number)
                 for name in lookalikes:
-                    seen[name].append(mine[name])
-                    nearest[name].append(near[name])
+                    means[name].append(mine[name].mean(0))
+                    nearest[name].append(float(known[name].max()))
             if told:
                 told(len(taken), number + 1)
             if len(taken) == count:
@@ -131,9 +137,10 @@ def write_vetted(path: Path, vetted: Vetted, lookalikes: Mapping[str, Lookalike]
     write_bytes(path, (json.dumps(said) + "\n").encode())
 
 
-def met(templates: Templates, others: Sequence[Templates]) -> float:
-    """The highest cosine to any of the others; -1 where there are none."""
-    return float((templates @ torch.cat(list(others)).T).max()) if others else -1.0
+def agreed(cosines: Mapping[str, Tensor], lookalikes: Mapping[str, Lookalike]) -> bool:
+    """Whether somebody is near to the same one under all of them."""
+    near = [cosines[name] > one.threshold for name, one in lookalikes.items()]
+    return bool(torch.stack(near).all(0).any())
 
 
 def judged(faces: Faces, recognizer: Recognizer) -> tuple[Tensor, Interval]:

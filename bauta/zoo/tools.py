@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bauta.zoo.ours import LICENSE, PACKAGED
 from bauta.zoo.records import File, Tool
 
 FACENET_PYTORCH = "https://github.com/timesler/facenet-pytorch/raw/787da06156087cd6b616fe6608213722bddc30cd/data/"
@@ -140,6 +141,23 @@ TOOLS: tuple[Tool, ...] = (
         gives="logits of angry, disgust, fear, happy, sad, surprise, neutral",
     ),
     Tool(
+        name="bauta-faces",
+        kind="face prior",
+        files=(
+            File(
+                "bauta-faces.safetensors",
+                (),
+                "8254b684094ade6d3bd8f604661d84ae3bc921d1c4099ad2f411b59684814902",
+                PACKAGED,
+            ),
+            File("bauta-people.json", (), "7f8fcc70f79e43290c5285ca4d7050a54922f032900d2c80998cce805a418239", PACKAGED),
+        ),
+        license=LICENSE,
+        paper="none: docs/models/bauta-faces.md",
+        takes="256 normal numbers a face",
+        gives="aligned faces of people who do not exist, RGB 112x112 in [0, 1]",
+    ),
+    Tool(
         name="bauta-attributes",
         kind="attributes",
         files=(
@@ -147,10 +165,10 @@ TOOLS: tuple[Tool, ...] = (
                 "bauta-attributes.safetensors",
                 (),
                 "cf5b92e73b12752584ccf9a72583460aab407c932ae4c45bbcc369c5426a9de2",
-                "It comes with bauta: install bauta again.",
+                PACKAGED,
             ),
         ),
-        license="bauta weights: non-commercial research",
+        license=LICENSE,
         paper="none: docs/models/bauta-attributes.md",
         takes="RGB 112x112 in [0, 1], aligned",
         gives="age in years, logits of gender, race and emotion; for audits, not for judging a person",

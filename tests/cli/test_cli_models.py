@@ -179,7 +179,7 @@ def test_doctor_says_what_is_here_and_what_to_do(bauta, tmp_path: Path) -> None:
     assert "BAUTA_MIRROR is not set" in out
     assert str(tmp_path / "home") in out
     assert "network      yunet absent" in out
-    assert "to do        fetch the first networks: bauta models pull mobilefacenet-casia yunet" in out
+    assert "to do        for photos of your own: bauta models pull mobilefacenet-casia yunet" in out
     code, out, _ = bauta("doctor", mirror=tmp_path / "nothing")
     assert code == 0
     assert "which is no folder" in out
