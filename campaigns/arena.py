@@ -19,7 +19,7 @@ import sys
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +31,8 @@ from bauta.errors import BautaError
 MIB = 1 << 20
 GIB = 1 << 30
 SECONDS = 10.0  # of the worker's processor time, in one try
-PATIENCE = 60.0  # seconds on the clock, in one try, for a worker that waits and does not work
+PATIENCE = 180.0  # seconds on the clock, in one try, for a worker that waits and does not work
+MADE = b"made"
 ADDRESSES = 12 * GIB  # of address space beyond what a worker begins with: protects the machine, not the bound
 LONGEST = 4000  # characters of a sentence: some name all that there is
 
@@ -118,9 +119,11 @@ def _watched(kind: Kind, numbers: list[int], child: int, pipe: int) -> Iterator[
             return
         *lines, text = (text + came).split(b"\n")
         for line in lines:
+            began, spent = time.monotonic(), _processor(child)
+            if line == MADE:
+                continue
             outcome = Outcome(**json.loads(line))
             waiting.remove(outcome.number)
-            began, spent = time.monotonic(), _processor(child)
             yield outcome
             if outcome.verdict == "failure":
                 return
@@ -151,7 +154,7 @@ def _work(kind: Kind, numbers: list[int], seed: int, folder: Path, pipe: int) ->
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.freeze()  # what is there already is not looked through after every try
     for number in numbers:
-        outcome = once(kind, number, seed, folder)
+        outcome = once(kind, number, seed, folder, lambda: os.write(pipe, MADE + b"\n"))
         os.write(pipe, json.dumps(asdict(outcome)).encode() + b"\n")
         if outcome.verdict == "failure":
             return
@@ -163,8 +166,8 @@ def _unconnected(event: str, _: object) -> None:
         raise OSError("a campaign opens no connections")
 
 
-def once(kind: Kind, number: int, seed: int, folder: Path) -> Outcome:
-    """One try in this process."""
+def once(kind: Kind, number: int, seed: int, folder: Path, made: Callable[[], object] = lambda: None) -> Outcome:
+    """One try in this process. made: called when the damaged thing is there, and its reader begins."""
     place = folder / f"{kind.name}-{number}"
     shutil.rmtree(place, ignore_errors=True)  # of a worker that was killed
     place.mkdir(parents=True)
@@ -176,6 +179,7 @@ def once(kind: Kind, number: int, seed: int, folder: Path) -> Outcome:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins here
+        made()
         before, began = _memory("VmRSS"), time.process_time()
         verdict, said = _verdict(kind, thing)
         seconds, memory = time.process_time() - began, max(0, _memory("VmHWM") - before)
