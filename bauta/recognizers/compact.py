@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bauta.recognizers import iresnet, mobilenet
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 
-__all__ = ["compact_ir", "compact_mobilenet", "compact_plain", "compact_residual"]
+__all__ = ["compact_bottleneck", "compact_ir", "compact_mobilenet", "compact_plain", "compact_residual"]
 
 
 class Residual(nn.Module):
@@ -34,6 +34,25 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(self.residual(x) + self.shortcut(x))
         return y
+
+
+def bottleneck(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """1 x 1, 3 x 3, 1 x 1, the inner ones of half the width, added to a shortcut (He et al., CVPR 2016), as ResNet-50 has
+    it; without ReLU after the sum, which so keeps its sign."""
+    inner = outputs // 2
+    branch = sequence(
+        {
+            "conv1": nn.Conv2d(inputs, inner, 1, bias=False),
+            "bn1": nn.BatchNorm2d(inner),
+            "act1": nn.ReLU(),
+            "conv2": nn.Conv2d(inner, inner, 3, stride, 1, bias=False),
+            "bn2": nn.BatchNorm2d(inner),
+            "act2": nn.ReLU(),
+            "conv3": nn.Conv2d(inner, outputs, 1, bias=False),
+            "bn3": nn.BatchNorm2d(outputs),
+        }
+    )
+    return iresnet.Unit(branch, iresnet.shortcut(inputs, outputs, stride))
 
 
 def plain(inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -105,6 +124,14 @@ def compact_residual(
 ) -> Recognizer:
     """A plain residual network with ReLU (He et al., CVPR 2016): 0.1 GMAC, 1.3 M weights."""
     return Recognizer(staged(Residual, lambda _: nn.ReLU(), 32, widths, units, embedding), name="compact_residual")
+
+
+def compact_bottleneck(
+    *, widths: Sequence[int] = (48, 96, 192, 320), units: Sequence[int] = (1, 2, 2, 1), embedding: int = 128
+) -> Recognizer:
+    """A residual network of bottlenecks (He et al., CVPR 2016): 0.05 GMAC, 0.7 M weights."""
+    layers = staged(bottleneck, lambda _: nn.ReLU(), 32, widths, units, embedding)
+    return Recognizer(layers, name="compact_bottleneck")
 
 
 def compact_plain(

@@ -18,7 +18,7 @@ robfr-ir50                    RobFR's IR50, whatever its loss: ``evolve-ir50``
 robfr-mobilenet               RobFR's Mobilenet; ``robfr-mobilenet-stride1`` its Mobilenet-stride1
 robfr-resnet50                RobFR's ResNet50: ``evolve-resnet50``
 inception-resnet-v1           facenet-pytorch
-compact-residual              bauta, by `bauta train recognizer`: also compact-plain, -ir and -mobilenet
+compact-residual              bauta, by `bauta train recognizer`: also -bottleneck, -ir, -mobilenet and -plain
 ============================  ==========================================================================================
 
 RobFR's networks take 0..255 and normalize inside; a record says the same with its `Input`: (x255 - 127.5) / 127.5 for
@@ -34,6 +34,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from bauta import zoo
 from bauta.errors import BadCheckpoint, UsageError
 from bauta.recognizers import (
@@ -46,7 +48,7 @@ from bauta.recognizers import (
     resnet_face,
 )
 from bauta.recognizers.base import Preprocess, Recognizer
-from bauta.recognizers.checkpoints import State, load_state, read_state
+from bauta.recognizers.checkpoints import State, fitting, load_state, read_state
 from bauta.recognizers.trainable import RECIPE, WEIGHTS, new, recipe_of
 
 __all__ = ["ARCHITECTURES", "Layout", "build", "layout", "load", "load_state", "load_trained"]
@@ -112,6 +114,7 @@ ARCHITECTURES: dict[str, Layout] = {
     "robfr-resnet50": MODEL_RESNET["evolve-resnet50"],
     "inception-resnet-v1": Layout(inception_resnet_v1.InceptionResnetV1, inception_resnet_v1.from_facenet_pytorch),
     "compact-residual": _trained("compact_residual"),
+    "compact-bottleneck": _trained("compact_bottleneck"),
     "compact-ir": _trained("compact_ir"),
     "compact-mobilenet": _trained("compact_mobilenet"),
     "compact-plain": _trained("compact_plain"),
@@ -162,7 +165,10 @@ def load(name: str, *, cut: int | None = None) -> Recognizer:
 
 def load_trained(folder: Path, *, cut: int | None = None) -> Recognizer:
     """The network in a training's folder, frozen and in evaluation mode; raises as `load`."""
-    said = recipe_of(folder)
+    said, path = recipe_of(folder), folder / WEIGHTS
+    state = read_state(path)
+    with torch.device("meta"):  # a recipe is anybody's file, and may ask for any size
+        fitting(new(said["architecture"], said["options"]), state, str(path))
     network = new(said["architecture"], said["options"], name=str(folder))
-    load_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    load_state(network, state, str(path))
     return (network if cut is None else network.at_cut(cut)).frozen()

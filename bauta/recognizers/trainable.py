@@ -63,6 +63,7 @@ def ir(depth: int, *, embedding: int = 512, dropout: float = 0.4) -> Recognizer:
 
 TRAINABLE: dict[str, Callable[..., Recognizer]] = {
     "mobilefacenet": mobilefacenet,
+    "compact_bottleneck": compact.compact_bottleneck,
     "compact_ir": compact.compact_ir,
     "compact_mobilenet": compact.compact_mobilenet,
     "compact_plain": compact.compact_plain,
@@ -91,7 +92,7 @@ def new(architecture: str, options: Mapping[str, object], *, name: str | None = 
         raise UsageError(f"{architecture} has no option {', '.join(unknown)}; it has {', '.join(known)}.")
     try:
         made = builder(**options)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError, ZeroDivisionError) as error:
         raise UsageError(f"{architecture} cannot be built with {dict(options)} ({error}); change them.") from error
     made.name = name or made.name
     return made

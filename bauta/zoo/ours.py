@@ -49,4 +49,13 @@ OURS: tuple[Weights, ...] = (
         0.42,
         0.262,
     ),
+    trained(
+        "plain",
+        "2125e1a0152ed30045124bccb6ad042539f52b18830abd663700186e64e74cff",
+        "distillation and ArcFace",
+        "Simonyan and Zisserman, Very deep convolutional networks, ICLR 2015; the weights by bauta",
+        92.33,
+        0.33,
+        0.288,
+    ),
 )

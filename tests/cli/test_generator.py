@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +53,35 @@ def test_a_prior_of_ones_own_needs_its_list(bauta: Command, tmp_path: Path) -> N
     assert code == 2
     assert "found to be nobody" in errors
     assert not (tmp_path / "people").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_from_end_to_end(
+    bauta: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A small one: everything lies where it says, and the one who is authorized accepts what he is given."""
+    demo = sys.modules["bauta.cli.demo"]
+    for name, value in {"SHOWN": 2, "MASKED": 1, "PAIRS": 20}.items():
+        monkeypatch.setattr(demo, name, value)
+    out = tmp_path / "demo"
+    demo.nobodies(out, number=24, views=4, budget=8.0)
+    said = capsys.readouterr().out
+    assert [line[:3] for line in said.splitlines() if line[:3] in ("1. ", "2. ", "3. ", "4. ")] == [
+        "1. ",
+        "2. ",
+        "3. ",
+        "4. ",
+    ]
+    (authorized,) = [line for line in said.splitlines() if line.startswith("bauta-residual  authorized")]
+    assert authorized.split()[2] == "2"
+    assert " 1.00 [" in authorized
+    for name in ("bauta-ir", "bauta-plain"):
+        assert any(line.startswith(name) and " foreign " in line for line in said.splitlines())
+    assert "PMT()" in said
+    assert "TransferMask(epochs=6)" in said
+    assert "Done in" in said
+    assert len(list((out / "people").rglob("*.png"))) == 96
+    assert len(list((out / "pmt").rglob("*.png"))) == 2
+    assert len(list((out / "masked").glob("*.png"))) == 4
+    assert (out / "audit" / "report.html").is_file()
+    assert (out / "nobody.mask").is_file()

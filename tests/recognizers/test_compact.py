@@ -12,7 +12,13 @@ from bauta.recognizers.trainable import new
 
 @pytest.mark.parametrize(
     ("name", "weights", "gmac"),
-    [("compact_ir", 1.52, 0.212), ("compact_residual", 1.28, 0.079), ("compact_mobilenet", 0.89, 0.039)],
+    [
+        ("compact_ir", 1.52, 0.212),
+        ("compact_residual", 1.28, 0.079),
+        ("compact_mobilenet", 0.89, 0.039),
+        ("compact_plain", 1.25, 0.077),
+        ("compact_bottleneck", 0.75, 0.045),
+    ],
 )
 def test_they_are_as_large_as_they_say(name: str, weights: float, gmac: float) -> None:
     network = new(name, {}).eval()
@@ -24,7 +30,9 @@ def test_they_are_as_large_as_they_say(name: str, weights: float, gmac: float) -
     assert 2 * state < 3.1e6  # bytes, in 16 bits
 
 
-@pytest.mark.parametrize("name", ["compact_ir", "compact_residual", "compact_mobilenet"])
+@pytest.mark.parametrize(
+    "name", ["compact_ir", "compact_residual", "compact_mobilenet", "compact_plain", "compact_bottleneck"]
+)
 def test_every_cut_gives_the_same_templates(name: str) -> None:
     network = new(name, {}).eval()
     images = torch.rand(2, 3, 112, 112)

@@ -203,7 +203,7 @@ def test_every_weight_of_the_full_depth_has_its_place(name: str) -> None:
 def test_every_layout_is_tested_against_its_publisher() -> None:
     measured_on_real_weights = {"mobilefacenet-insightface-y1", "mobileface-v3"}
     shallow = {"mobilefacenet-xiaoccer", "mobilefacenet-foamliu"}
-    published_by_bauta = {"compact-residual", "compact-ir", "compact-mobilenet", "compact-plain"}
+    published_by_bauta = {"compact-residual", "compact-ir", "compact-mobilenet", "compact-plain", "compact-bottleneck"}
     assert set(ARCHITECTURES) == set(FULL) | shallow | measured_on_real_weights | published_by_bauta
 
 
