@@ -135,11 +135,12 @@ def vet(
 
     from bauta.generators import AutoencoderPrior
     from bauta.generators.population import Population
-    from bauta.job.vetting import Lookalike, judged, stranger_threshold, write_vetted
+    from bauta.job.vetting import Lookalike, judged, recognized, stranger_threshold, write_vetted
     from bauta.job.vetting import vet as vetted_by
     from bauta.recognizers import load
     from bauta.recognizers.embedding import embed
     from bauta.recognizers.folding import folded
+    from bauta.train.examples import unseen
     from bauta.train.generating import learnable
 
     sets = [learnable(name, folds) for name in data or ("utkface", "lfw")]
@@ -173,6 +174,15 @@ def vet(
         typer.echo(
             f"{name}: strangers reach {one.threshold:.3f} once in 10,000; nearest known face "
             f"{near.median():.3f} (median), {near.max():.3f} (highest)."
+        )
+    if folds:
+        others = unseen("lfw", folds).faces
+        assert others.identity is not None
+        first = [int((others.identity == who).nonzero()[0]) for who in torch.unique(others.identity)]
+        cosines, share = recognized(others[first], lookalikes)
+        said = ", ".join(f"{found.median():.3f} and {found.max():.3f} under {name}" for name, found in cosines.items())
+        typer.echo(
+            f"{len(first)} people of LFW whom nobody learned from, one picture each: {said}; {share:.1%} by all."
         )
     if judge is not None:
         genuine, error = judged(found.population.faces(min(number, 200), 4), load(judge))

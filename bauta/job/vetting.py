@@ -21,7 +21,7 @@ from bauta.recognizers.embedding import embed
 from bauta.recognizers.folding import folded
 from bauta.types import Faces, Templates
 
-__all__ = ["Lookalike", "Vetted", "judged", "stranger_threshold", "vet", "write_vetted"]
+__all__ = ["Lookalike", "Vetted", "judged", "recognized", "stranger_threshold", "vet", "write_vetted"]
 
 BATCH, VIEWS = 16, 4
 ROWS = 1000  # of a table of cosines at a time
@@ -141,6 +141,14 @@ def agreed(cosines: Mapping[str, Tensor], lookalikes: Mapping[str, Lookalike]) -
     """Whether somebody is near to the same one under all of them."""
     near = [cosines[name] > one.threshold for name, one in lookalikes.items()]
     return bool(torch.stack(near).all(0).any())
+
+
+def recognized(faces: Faces, lookalikes: Mapping[str, Lookalike]) -> tuple[dict[str, Tensor], float]:
+    """Of faces that nobody has learned from, for comparison: recognizer -> (B,) the highest cosine to a known face, and
+    the share of them that all would take for the same known face."""
+    known = {name: embed(folded(one.recognizer), faces) @ one.known.T for name, one in lookalikes.items()}
+    near = torch.stack([known[name] > one.threshold for name, one in lookalikes.items()])
+    return {name: cosines.amax(1) for name, cosines in known.items()}, float(near.all(0).any(1).double().mean())
 
 
 def judged(faces: Faces, recognizer: Recognizer) -> tuple[Tensor, Interval]:

@@ -37,8 +37,8 @@ class Residual(nn.Module):
 
 
 def bottleneck(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """1 x 1, 3 x 3, 1 x 1, the inner ones of half the width, added to a shortcut (He et al., CVPR 2016), as ResNet-50 has
-    it; without ReLU after the sum, which so keeps its sign."""
+    """1 x 1, 3 x 3, 1 x 1, the inner ones half as wide, added to a shortcut (He et al., CVPR 2016) as in ResNet-50
+    but without ReLU after the sum, which so keeps its sign."""
     inner = outputs // 2
     branch = sequence(
         {

@@ -14,7 +14,7 @@ from bauta.errors import UsageError
 from bauta.generators import AutoencoderPrior
 from bauta.generators.autoencoder import LatentDecoder, written
 from bauta.generators.population import Population, read_population
-from bauta.job.vetting import VIEWS, Lookalike, judged, stranger_threshold, vet, write_vetted
+from bauta.job.vetting import VIEWS, Lookalike, judged, recognized, stranger_threshold, vet, write_vetted
 from bauta.recognizers import Recognizer
 from bauta.recognizers.trainable import new
 
@@ -87,3 +87,14 @@ def test_pictures_of_one_person_are_judged(population: Population, network: Reco
     assert sorted(genuine.tolist()) == pytest.approx(sorted(by_hand), abs=1e-4)
     assert error.n == 66
     assert 0 <= error.low <= error.value <= error.high <= 1
+
+
+def test_who_is_known_is_recognized(population: Population, network: Recognizer) -> None:
+    """Two faces are known to both; the third looks like one of them to the first alone."""
+    faces = replace(population, people=(1, 2, 3)).faces(3, 1)
+    templates = network.embed(faces.images)
+    one = Lookalike(network, templates, 0.9999)
+    two = Lookalike(network, templates * torch.tensor([[1.0], [1.0], [-1.0]]), 0.9999)
+    nearest, share = recognized(faces, {"one": one, "two": two})
+    assert nearest["one"].tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+    assert share == pytest.approx(2 / 3)
