@@ -19,13 +19,16 @@ from bauta.faces import load_pairs
 from bauta.metrics import DIVERSITY
 from bauta.recognizers import load
 from bauta.study.teams import Failures, crowd, pair_failures, rank1_failures, rank_teams
+from bauta.zoo import cache
 
 NAMES = ("mine-0", "mine-1", "mine-2")
 
 
 @pytest.fixture
 def bauta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Runs a command in this process, with three networks of one's own and no mirror: exit code, output, errors."""
+    """Runs a command in this process, with three networks of one's own, none of bauta's and no mirror: exit code,
+    output, errors."""
+    monkeypatch.setattr(cache, "PACKAGE", tmp_path / "nothing")
     monkeypatch.setenv("BAUTA_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BAUTA_MIRROR", raising=False)
     for seed, name in enumerate(NAMES):

@@ -17,6 +17,7 @@ from bauta.protections import PMT
 from bauta.recognizers import Recognizer
 from bauta.report import to_text
 from bauta.types import Faces
+from bauta.zoo.ours import OURS
 
 from .conftest import picture, random_network
 
@@ -115,8 +116,9 @@ def test_pictures_in_memory_against_who_is_here(
 ) -> None:
     monkeypatch.setenv("BAUTA_HOME", str(tmp_path))
     monkeypatch.delenv("BAUTA_MIRROR", raising=False)
-    (row,) = prove(faces, protected, [network])
-    (same,) = prove(faces, faces.images, [network])
+    row, *others = prove(faces, protected, [network])
+    same, *_ = prove(faces, faces.images, [network])
+    assert [other["recognizer"] for other in others] == [record.name for record in OURS]  # they come with bauta
     assert (row["recognizer"], row["n"], row["accepted"]) == ("mine", 3, None)
     expected = F.cosine_similarity(network.embed(faces.images), network.embed(protected)).mean()
     assert row["cosine"].value == pytest.approx(float(expected), abs=1e-5)  # type: ignore[attr-defined]
@@ -127,4 +129,4 @@ def test_pictures_in_memory_against_who_is_here(
 @pytest.mark.usefixtures("mirror")
 def test_the_foreign_ones_are_all_published_ones_with_a_threshold_that_are_here() -> None:
     names = [r.name for r in foreign_recognizers(["mobilefacenet-casia"])]
-    assert names == ["mobilefacenet-relu6-ms1m", "mobilefacenet-y1-ms1m", "mobileface-v3"]
+    assert names == ["mobilefacenet-relu6-ms1m", "mobilefacenet-y1-ms1m", "mobileface-v3", *(r.name for r in OURS)]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bauta.web.server import Server
+from bauta.zoo.ours import OURS
 
 from .conftest import listening
 
@@ -95,9 +96,9 @@ def test_from_drop_to_download(page: Page, pictures: list[Path], tmp_path: Path)
     page.select_option("#steps", "20")
     page.click("#start")
     expect(page.locator("#result")).to_be_visible(timeout=SECONDS)
-    expect(page.locator("#news")).to_have_text("Protect 2 faces in 2 photos for mine: done.")
-    expect(page.locator(".verdict")).to_contain_text(re.compile("mine accepts [0-2] of 2"))
-    expect(page.locator("#result tbody tr")).to_have_count(1)
+    expect(page.locator("#news")).to_have_text("Protect 2 faces in 2 photos for bauta-residual: done.")
+    expect(page.locator(".verdict")).to_contain_text(re.compile("bauta-residual accepts [0-2] of 2"))
+    expect(page.locator("#result tbody tr")).to_have_count(len(OURS))
     expect(page.locator(".thumb")).to_have_count(2)
     slider = page.get_by_role("slider")
     assert page.locator("img.after").evaluate("e => e.style.clipPath") == "inset(0px 50% 0px 0px)"
@@ -282,8 +283,8 @@ def test_real_photos(
         expect(page.locator("#result")).to_be_visible(timeout=2 * SECONDS)
         verdict = page.locator(".verdict").text_content() or ""
         assert "mobilefacenet-casia accepts 1 of 1." in verdict
-        assert "Of 3 other recognizers" in verdict
-        expect(page.locator("#result tbody tr")).to_have_count(4)
+        assert f"Of {3 + len(OURS)} other recognizers" in verdict
+        expect(page.locator("#result tbody tr")).to_have_count(4 + len(OURS))
         expect(page.locator(".note")).to_contain_text("deepface_couple_face1.png")
     finally:
         real.stop()

@@ -65,7 +65,8 @@ def test_protect_and_its_zip(
     assert (job["at"], job["of"]) == (3, 3)
     result = job["result"]
     assert result["failed"] == []
-    (row,) = result["table"]
+    row, *others = result["table"]
+    assert {other["role"] for other in others} == {"foreign"}  # those that come with bauta
     assert (row["recognizer"], row["role"], row["n"]) == ("mine", "authorized", 3)
     assert row["accepted"]["low"] < row["accepted"]["value"] <= 1
     assert result["refused"] == {"mine": 3 - round(3 * row["accepted"]["value"])}

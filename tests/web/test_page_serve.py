@@ -42,7 +42,7 @@ def test_it_ends_and_leaves_nothing(home: Path, number: signal.Signals, code: in
     transport = httpx.HTTPTransport(retries=20, verify=False)
     with httpx.Client(transport=transport, timeout=60) as client:
         answer = client.get(f"http://127.0.0.1:{found[1]}/api/options", headers={"x-bauta-token": found[2]})
-    assert [one["name"] for one in answer.json()["recognizers"]] == ["mine"]
+    assert [one["name"] for one in answer.json()["recognizers"]][-1] == "mine"
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
