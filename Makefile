@@ -15,7 +15,7 @@ WORKERS ?= 2
 help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
 	@echo "make check   lint, formatting, types"
-	@echo "make demo    protect a few photos and print the proof"
+	@echo "make demo    protect, mask, attack and audit people who do not exist"
 	@echo "make docs    the documentation as a site, in out/site"
 	@echo "make bench   speed and memory beside rivals, and what a blind guess of a face scores"
 
