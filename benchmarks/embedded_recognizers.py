@@ -68,6 +68,12 @@ def by_gender(templates: Tensor, pairs: Pairs, threshold: float) -> Line:
     return line
 
 
+def spaced(rows: Tensor) -> Tensor:
+    """At most `FACES` of these rows, evenly spaced: UTKFace's files are in the order of their ages, babies first."""
+    places = torch.linspace(0, len(rows) - 1, min(FACES, len(rows))).round().long()
+    return rows[places]
+
+
 def main() -> None:
     """Print the tables."""
     if zoo.mirror() is None:
@@ -76,7 +82,7 @@ def main() -> None:
     pairs = unseen("lfw", FOLDS)
     utkface = load_dataset("utkface")
     race = utkface.attributes["race"]
-    rows = torch.cat([(race == place).nonzero().flatten()[:FACES] for place in range(len(RACES))])
+    rows = torch.cat([spaced((race == place).nonzero().flatten()) for place in range(len(RACES))])
     utkface = utkface[rows]
     race = race[rows]
     who = pairs.faces.identity
