@@ -46,6 +46,9 @@ def recognizer(
     ] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="How many of the data's ten folds judge.")] = 2,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Learn from so many pictures at most.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="Begin with this recognizer's weights, where its layers are the same.")
+    ] = None,
     teacher: Annotated[str | None, typer.Option("--teacher", help="A recognizer whose templates are learned.")] = None,
     head: Annotated[
         str | None, typer.Option("--head", help='Over the people: "ArcFace(margin=0.4)", CosFace, AdaFace ...')
@@ -96,7 +99,7 @@ def recognizer(
     )
     training = Training(
         arch, options(option or ()), [plain(spec) for spec in protection or ()], data, pairs, folds, limit, teacher,
-        cast, also or (), blends, recipe, seed,
+        cast, also or (), blends, start, recipe, seed,
     )  # fmt: skip
     place = chosen_device(device).type
     with Shown() as shown:

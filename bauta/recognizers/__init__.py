@@ -2,7 +2,13 @@
 
 from bauta.recognizers.base import Preprocess, Recognizer
 from bauta.recognizers.checkpoints import load_state
-from bauta.recognizers.frequency import BlockDCT, frequency_irse, frequency_small, load_frequency_irse
+from bauta.recognizers.frequency import (
+    BlockDCT,
+    frequency_compact,
+    frequency_irse,
+    frequency_small,
+    load_frequency_irse,
+)
 from bauta.recognizers.registry import ARCHITECTURES, build, load
 
 __all__ = [
@@ -11,6 +17,7 @@ __all__ = [
     "Preprocess",
     "Recognizer",
     "build",
+    "frequency_compact",
     "frequency_irse",
     "frequency_small",
     "load",

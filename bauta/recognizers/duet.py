@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from bauta.errors import UsageError
 from bauta.ops.dct import BLOCK, CHANNELS, PLANES
 from bauta.recognizers.base import Recognizer, sequence
-from bauta.recognizers.frequency import TFACE_EMBEDDING, BlockDCT, frequency_irse, frequency_small
+from bauta.recognizers.frequency import TFACE_EMBEDDING, BlockDCT, frequency_compact, frequency_irse, frequency_small
 from bauta.recognizers.mobilefacenet import conv, named, trunk
 from bauta.types import Features
 
@@ -139,8 +139,7 @@ def duet_irse(
     """
     _check(channels)
     server = frequency_irse(depth, len(SERVER), embedding=embedding, dropout=dropout)
-    ends = {unit.split("_")[0]: unit for unit in server.layer_names() if unit.startswith("stage")}
-    return duet(server, list(ends.values()), name=name)
+    return duet(server, last_units(server), name=name)
 
 
 def duet_small(channels: int = WIRE, *, embedding: int = 512, name: str | None = None) -> Recognizer:
@@ -148,6 +147,19 @@ def duet_small(channels: int = WIRE, *, embedding: int = 512, name: str | None =
     _check(channels)
     ends = ("depthwise", "block5", "block12", "block15")
     return duet(frequency_small(len(SERVER), embedding=embedding), ends, name=name)
+
+
+def duet_compact(channels: int = WIRE, *, embedding: int = 128, name: str | None = None) -> Recognizer:
+    """DuetFace's smallest server: `frequency_compact`, a block at the last unit of each stage, 28 to 4 places wide."""
+    _check(channels)
+    server = frequency_compact(len(SERVER), embedding=embedding)
+    return duet(server, last_units(server), name=name)
+
+
+def last_units(server: Recognizer) -> list[str]:
+    """The last unit of each stage, where a stage's units have names that begin alike, up to a ``_``."""
+    ends = {unit.split("_")[0]: unit for unit in server.layer_names() if "_" in unit}
+    return list(ends.values())
 
 
 def _check(channels: int) -> None:

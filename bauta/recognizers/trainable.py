@@ -19,7 +19,7 @@ from bauta.recognizers import compact, duet, frequency, irse
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 from bauta.recognizers.mobilefacenet import STAGES, Bottleneck, conv, named
 
-__all__ = ["RECIPE", "TRAINABLE", "WEIGHTS", "new", "recipe_of"]
+__all__ = ["RECIPE", "TRAINABLE", "WEIGHTS", "begin", "new", "recipe_of"]
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
 
@@ -70,10 +70,12 @@ TRAINABLE: dict[str, Callable[..., Recognizer]] = {
     "compact_residual": compact.compact_residual,
     "ir18": partial(ir, 18),
     "ir50": partial(ir, 50),
+    "frequency_compact": frequency.frequency_compact,
     "frequency_small": frequency.frequency_small,
     "frequency_ir18": partial(frequency.frequency_irse, 18),
     "frequency_ir50": partial(frequency.frequency_irse, 50),
     "duet_client": duet.duet_client,
+    "duet_compact": duet.duet_compact,
     "duet_small": duet.duet_small,
     "duet_ir18": partial(duet.duet_irse, 18),
     "duet_ir50": partial(duet.duet_irse, 50),
@@ -96,6 +98,33 @@ def new(architecture: str, options: Mapping[str, object], *, name: str | None = 
         raise UsageError(f"{architecture} cannot be built with {dict(options)} ({error}); change them.") from error
     made.name = name or made.name
     return made
+
+
+def begin(network: Recognizer, other: Recognizer) -> list[str]:
+    """Give a network the weights of another one wherever a layer's name and shape agree; the names of those layers.
+
+    A layer of a DuetFace server is the same as without the masks beside it. Raises `UsageError` where none agrees.
+    """
+    theirs = {plain(name): tensor for name, tensor in other.state_dict().items()}
+    own = network.state_dict()
+    taken = {
+        name: theirs[plain(name)]
+        for name, tensor in own.items()
+        if plain(name) in theirs and theirs[plain(name)].shape == tensor.shape
+    }
+    if not taken:
+        here, there = (", ".join(one.layer_names()) for one in (network, other))
+        raise UsageError(
+            f"{network.name} and {other.name} have no layer of the same name and shape, so one cannot begin with the "
+            f"other's weights. Layers here: {here}; there: {there}."
+        )
+    network.load_state_dict(own | taken)
+    return [layer for layer in network.layer_names() if any(name.startswith(f"layers.{layer}.") for name in taken)]
+
+
+def plain(name: str) -> str:
+    """A weight's name without the wrapper of `duet.Carrying`."""
+    return name.replace(".layer.", ".")
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from bauta.ops.seeds import seeded
 from bauta.pipeline import Pipeline
 from bauta.protections import ALL, FeatureProtection, Protection
 from bauta.recognizers import Recognizer, load
-from bauta.recognizers.trainable import WEIGHTS, new, recipe_of
+from bauta.recognizers.trainable import WEIGHTS, begin, new, recipe_of
 from bauta.spec import parse
 from bauta.train.examples import Examples, sample
 from bauta.train.folders import stated, write_recipe
@@ -46,7 +46,8 @@ class Training:
     architecture, options: of `bauta.recognizers.trainable.TRAINABLE`. protections: specs, in their order. data: what to
     learn from. pairs: what judges, or None for the last `folds` folds of the data itself. limit: at most so many
     pictures. teacher: a recognizer's name, or None. cast: the strength of a `ColorCast`, 0 for none. also: further sets
-    without names; blends: so many faces between two faces (`bauta.train.pool`). A teacher alone can teach these.
+    without names; blends: so many faces between two faces (`bauta.train.pool`). A teacher alone can teach these. start:
+    a recognizer whose weights are begun with, wherever a layer's name and shape agree.
     """
 
     architecture: str = "mobilefacenet"
@@ -60,6 +61,7 @@ class Training:
     cast: float = 0.0
     also: Sequence[str] = ()
     blends: int = 0
+    start: str | None = None
     recipe: Recipe = field(default_factory=small)
     seed: int = 0
 
@@ -69,7 +71,7 @@ class Training:
 
 
 def build(training: Training, known: Iterable[type] = ()) -> Pipeline:
-    """The network with random weights behind its protections, which have learned nothing yet.
+    """The network with its first weights behind its protections, which have learned nothing yet.
 
     A protection that changes the channels gets a server of its `channels`. known: classes beside bauta's own that specs
     may name. Raises `UsageError`.
@@ -79,6 +81,8 @@ def build(training: Training, known: Iterable[type] = ()) -> Pipeline:
     (draw,) = generators(training.seed, [training.architecture], "first weights")
     with seeded(draw.initial_seed(), torch.device("cpu")):
         network = new(training.architecture, options)
+    if training.start is not None:
+        begin(network, load(training.start))
     return Pipeline(network, *protections)
 
 

@@ -19,10 +19,11 @@ from bauta.recognizers import load
 from bauta.recognizers.base import Preprocess
 from bauta.recognizers.heads import CosFace
 from bauta.recognizers.mobilefacenet import MobileFaceNet
-from bauta.recognizers.trainable import TRAINABLE, new
+from bauta.recognizers.trainable import TRAINABLE, begin, new
 from bauta.train import Recipe, Training, judge, load_pipeline, preset, train_recognizer
 from bauta.train.checkpoints import Row
 from bauta.train.plans import OneCycle, Steps
+from bauta.train.run import build
 
 from . import made
 
@@ -205,3 +206,25 @@ def test_a_small_network_learns_lfw_from_a_teacher(
     assert rows[1]["teacher"] < rows[0]["teacher"]
     assert rows[1]["pairs"] == 1200
     assert rows[1]["auc"] > 0.52
+
+
+def test_a_training_may_begin_with_anothers_weights(training: Training, tmp_path: Path) -> None:
+    train_recognizer(training, tmp_path / "first", bfloat16=False)
+    start = str(tmp_path / "first")
+    first = load(start).state_dict()
+    begun = build(dataclasses.replace(training, start=start)).recognizer.state_dict()
+    assert all(torch.equal(begun[name], first[name]) for name in first)
+    wide = dataclasses.replace(training, start=start, options={"width": 0.125, "embedding": 8})
+    other = build(wide).recognizer.state_dict()
+    assert torch.equal(other["layers.pool.conv.weight"], first["layers.pool.conv.weight"])
+    assert other["layers.embedding.conv.weight"].shape != first["layers.embedding.conv.weight"].shape
+    with pytest.raises(UsageError, match="no layer of the same name and shape"):
+        build(dataclasses.replace(training, start=start, architecture="ir18", options={}))
+
+
+@pytest.mark.parametrize(("architecture", "layer"), [("frequency_compact", ""), ("duet_compact", "layer.")])
+def test_servers_of_frequency_maps_begin_with_a_network_of_pictures(architecture: str, layer: str) -> None:
+    plain, server = new("compact_residual", {}), new(architecture, {})
+    assert begin(server, plain) == plain.layer_names()
+    weight = server.state_dict()[f"layers.stage4_block1.{layer}residual.conv1.weight"]
+    assert torch.equal(weight, plain.state_dict()["layers.stage4_block1.residual.conv1.weight"])
