@@ -135,11 +135,9 @@ def vet(
 
     from bauta.generators import AutoencoderPrior
     from bauta.generators.population import Population
-    from bauta.job.vetting import Lookalike, judged, recognized, stranger_threshold, write_vetted
+    from bauta.job.vetting import judged, lookalike, recognized, write_vetted
     from bauta.job.vetting import vet as vetted_by
     from bauta.recognizers import load
-    from bauta.recognizers.embedding import embed
-    from bauta.recognizers.folding import folded
     from bauta.train.examples import unseen
     from bauta.train.generating import learnable
 
@@ -150,20 +148,7 @@ def vet(
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         for name in recognizer:
             task = bar.add_task(f"{name} looks at them", total=sum(map(len, sets)))
-            network = folded(load(name))
-            templates = [embed(network, faces, progress=lambda n, t=task: bar.advance(t, n)) for faces in sets]  # type: ignore[misc]
-            named = [
-                (rows, faces.identity)
-                for rows, faces in zip(templates, sets, strict=True)
-                if faces.identity is not None
-            ]
-            if not named:
-                raise UsageError(
-                    "How near strangers come is read off a set whose people have names: give one with --data."
-                )
-            rows, identity = max(named, key=lambda one: len(one[0]))
-            assert identity is not None
-            lookalikes[name] = Lookalike(network, torch.cat(templates), stranger_threshold(rows, identity))
+            lookalikes[name] = lookalike(load(name), sets, lambda n, t=task: bar.advance(t, n))  # type: ignore[misc]
         task = bar.add_task("people", total=number)
         start = Population(AutoencoderPrior(prior), seed, (), amount)
         found = vetted_by(start, lookalikes, number, told=lambda taken, drawn: bar.update(task, completed=taken))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from bauta.recognizers.embedding import embed
 from bauta.recognizers.folding import folded
 from bauta.types import Faces, Templates
 
-__all__ = ["Lookalike", "Vetted", "judged", "recognized", "stranger_threshold", "vet", "write_vetted"]
+__all__ = ["Lookalike", "Vetted", "judged", "lookalike", "recognized", "stranger_threshold", "vet", "write_vetted"]
 
 BATCH, VIEWS = 16, 4
 ROWS = 1000  # of a table of cosines at a time
@@ -29,8 +29,8 @@ ROWS = 1000  # of a table of cosines at a time
 
 @dataclass(frozen=True)
 class Lookalike:
-    """Somebody who would know a face again: a recognizer, the templates of the `known` faces under it (N, D), in the
-    same order for all, and the cosine from which on two faces are taken for one person."""
+    """Somebody who would know a face again: a folded recognizer, the templates of the `known` faces under it (N, D),
+    in the same order for all, and the cosine from which on two faces are taken for one person."""
 
     recognizer: Recognizer
     known: Templates
@@ -48,6 +48,21 @@ class Vetted:
     drawn: int
     refused: dict[str, int]
     nearest: dict[str, list[float]]
+
+
+def lookalike(
+    recognizer: Recognizer, sets: Sequence[Faces], progress: Callable[[int], None] | None = None
+) -> Lookalike:
+    """A recognizer that knows the faces of all sets, and whose strangers are those of the largest set with names.
+
+    Near is what one in 10,000 pairs of these reaches. Raises `UsageError` where no set says who is who.
+    """
+    quick = folded(recognizer)
+    templates = [embed(quick, faces, progress=progress) for faces in sets]
+    named = [(t, f.identity) for t, f in zip(templates, sets, strict=True) if f.identity is not None]
+    if not named:
+        raise UsageError("How near strangers come is read off a set whose people have names: give one with --data.")
+    return Lookalike(quick, torch.cat(templates), stranger_threshold(*max(named, key=lambda one: len(one[0]))))
 
 
 def stranger_threshold(templates: Templates, identity: Tensor, far: float = 1e-4) -> float:
@@ -87,7 +102,6 @@ def vet(
     """
     if not lookalikes:
         raise UsageError("Whether somebody is nobody must be asked of a recognizer; name two.")
-    quick = {name: folded(one.recognizer) for name, one in lookalikes.items()}
     taken: list[int] = []
     means: dict[str, list[Tensor]] = {name: [] for name in lookalikes}
     nearest: dict[str, list[float]] = {name: [] for name in lookalikes}
@@ -96,14 +110,12 @@ def vet(
         numbers = range(start, start + BATCH)
         people = [n for n in numbers for _ in range(VIEWS)]
         faces = Faces(population.pictures(people, [*range(VIEWS)] * BATCH))
-        templates = {name: embed(network, faces).view(BATCH, VIEWS, -1) for name, network in quick.items()}
+        templates = {name: embed(one.recognizer, faces).view(BATCH, VIEWS, -1) for name, one in lookalikes.items()}
         for place, number in enumerate(numbers):
             mine = {name: rows[place] for name, rows in templates.items()}
             known = {name: mine[name] @ one.known.T for name, one in lookalikes.items()}
-            others = {
-                name: torch.stack([rows.mean(0) @ m for m in [*means[name], 0 * rows[0]]])
-                for name, rows in mine.items()
-            }
+            # zeros in front, to which nobody is near, stand for those taken before as long as there are none
+            others = {name: torch.stack([0 * m[0], *means[name]]) @ m.mean(0) for name, m in mine.items()}
             if agreed(known, lookalikes):
                 refused["near to a known face"] += 1
             elif agreed(others, lookalikes):
@@ -146,7 +158,7 @@ def agreed(cosines: Mapping[str, Tensor], lookalikes: Mapping[str, Lookalike]) -
 def recognized(faces: Faces, lookalikes: Mapping[str, Lookalike]) -> tuple[dict[str, Tensor], float]:
     """Of faces that nobody has learned from, for comparison: recognizer -> (B,) the highest cosine to a known face, and
     the share of them that all would take for the same known face."""
-    known = {name: embed(folded(one.recognizer), faces) @ one.known.T for name, one in lookalikes.items()}
+    known = {name: embed(one.recognizer, faces) @ one.known.T for name, one in lookalikes.items()}
     near = torch.stack([known[name] > one.threshold for name, one in lookalikes.items()])
     return {name: cosines.amax(1) for name, cosines in known.items()}, float(near.all(0).any(1).double().mean())
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from bauta.recognizers import iresnet, mobilenet
+from bauta.recognizers import iresnet, mobilenet, resnet_face
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 
 __all__ = ["compact_bottleneck", "compact_ir", "compact_mobilenet", "compact_plain", "compact_residual"]
@@ -37,21 +37,8 @@ class Residual(nn.Module):
 
 
 def bottleneck(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """1 x 1, 3 x 3, 1 x 1, the inner ones half as wide, added to a shortcut (He et al., CVPR 2016) as in ResNet-50
-    but without ReLU after the sum, which so keeps its sign."""
-    inner = outputs // 2
-    branch = sequence(
-        {
-            "conv1": nn.Conv2d(inputs, inner, 1, bias=False),
-            "bn1": nn.BatchNorm2d(inner),
-            "act1": nn.ReLU(),
-            "conv2": nn.Conv2d(inner, inner, 3, stride, 1, bias=False),
-            "bn2": nn.BatchNorm2d(inner),
-            "act2": nn.ReLU(),
-            "conv3": nn.Conv2d(inner, outputs, 1, bias=False),
-            "bn3": nn.BatchNorm2d(outputs),
-        }
-    )
+    """ResNet-50's unit, half as wide inside, without ReLU after the sum, which so keeps its sign."""
+    branch = resnet_face.bottleneck(inputs, outputs // 2, outputs, stride)
     return iresnet.Unit(branch, iresnet.shortcut(inputs, outputs, stride))
 
 

@@ -144,12 +144,9 @@ def frequency_compact(channels: int = CHANNELS, *, embedding: int = 128) -> Reco
     ``embedding``.
     """
     plain = compact.compact_residual(embedding=embedding)
-    first = plain.layers[0]
-    stem: dict[str, nn.Module] = {
-        "conv": ScaledConvolution(_positive(channels), first.bn.num_features, 2, 2),
-        "bn": first.bn,
-        "act": first.act,
-    }
+    stem: dict[str, nn.Module] = dict(plain.layers.get_submodule("stem").named_children())
+    del stem["input"]
+    stem["conv"] = ScaledConvolution(_positive(channels), 32, 2, 2)
     layers = {"dct": BlockDCT(), **dict(plain.layers.named_children()), "stem": sequence(stem)}
     return Recognizer(layers, cut=1, name=f"frequency-compact-{channels}")
 

@@ -20,23 +20,29 @@ EXPANSION = 4
 GRID = 4
 
 
+def bottleneck(inputs: int, inner: int, outputs: int, stride: int) -> nn.Sequential:
+    """1 x 1, 3 x 3, 1 x 1: narrow, filter, widen; the middle one strides, and none but the last is without ReLU."""
+    return sequence(
+        {
+            "conv1": nn.Conv2d(inputs, inner, 1, bias=False),
+            "bn1": nn.BatchNorm2d(inner),
+            "act1": nn.ReLU(),
+            "conv2": nn.Conv2d(inner, inner, 3, stride, 1, bias=False),
+            "bn2": nn.BatchNorm2d(inner),
+            "act2": nn.ReLU(),
+            "conv3": nn.Conv2d(inner, outputs, 1, bias=False),
+            "bn3": nn.BatchNorm2d(outputs),
+        }
+    )
+
+
 class Bottleneck(nn.Module):
-    """Narrow, filter, widen, added to a shortcut; the 3 x 3 convolution strides, and ReLU comes after the sum."""
+    """`bottleneck`, added to a shortcut; ReLU comes after the sum."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
         outputs = width * EXPANSION
-        residual: dict[str, nn.Module] = {
-            "conv1": nn.Conv2d(inputs, width, 1, bias=False),
-            "bn1": nn.BatchNorm2d(width),
-            "act1": nn.ReLU(),
-            "conv2": nn.Conv2d(width, width, 3, stride, 1, bias=False),
-            "bn2": nn.BatchNorm2d(width),
-            "act2": nn.ReLU(),
-            "conv3": nn.Conv2d(width, outputs, 1, bias=False),
-            "bn3": nn.BatchNorm2d(outputs),
-        }
-        self.residual = sequence(residual)
+        self.residual = bottleneck(inputs, width, outputs, stride)
         self.shortcut = projection(inputs, outputs, stride) if stride != 1 or inputs != outputs else nn.Identity()
         self.act = nn.ReLU()
 

@@ -110,7 +110,7 @@ def begin(network: Recognizer, other: Recognizer) -> list[str]:
     taken = {
         name: theirs[plain(name)]
         for name, tensor in own.items()
-        if plain(name) in theirs and theirs[plain(name)].shape == tensor.shape
+        if tensor.ndim and plain(name) in theirs and theirs[plain(name)].shape == tensor.shape
     }
     if not taken:
         here, there = (", ".join(one.layer_names()) for one in (network, other))

@@ -6,25 +6,22 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from torch.nn import functional as F
 
 from bauta.errors import BadFile, UsageError
-from bauta.generators.autoencoder import LatentDecoder, written
 from bauta.generators.population import Population, photographed, read_population
 from bauta.ops.noise import generators
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    torch.manual_seed(3)
-    decoder = LatentDecoder(latent=5, widths=(8, 8, 8, 8)).train()
-    decoder(torch.randn(32, 5))
     folder = tmp_path_factory.mktemp("population")
-    (folder / "weights.safetensors").write_bytes(written(decoder.eval(), torch.randn(50, 5), torch.randn(40, 5)))
+    weights = tiny.write_prior(folder / "weights.safetensors", spread=1.0)
     said = {"people": [2, 3, 5, 7, 11], "seed": 4, "amount": 0.5, "drawn": 12, "gender": [0, 1, 1, -1, 0]}
     (folder / "people.json").write_text(json.dumps(said))
-    return folder / "weights.safetensors", folder / "people.json"
+    return weights, folder / "people.json"
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,14 @@ import torch
 
 from bauta.errors import BadFile, UsageError
 from bauta.generators import AutoencoderPrior, Eigenfaces, InvertedSpace
-from bauta.generators.autoencoder import LatentDecoder, written
 from bauta.job.inverting import Inverting, inverted
 from bauta.types import Faces
 
 
 @pytest.fixture(scope="module")
 def prior(tmp_path_factory: pytest.TempPathFactory) -> AutoencoderPrior:
-    torch.manual_seed(2)
-    decoder = LatentDecoder(latent=4, widths=(8, 8, 8, 8)).train()
-    decoder(torch.randn(32, 4))
     path = tmp_path_factory.mktemp("prior") / "weights.safetensors"
-    path.write_bytes(written(decoder.eval(), torch.randn(50, 4), torch.zeros(0, 4), half=False))
-    return AutoencoderPrior(path)
+    return AutoencoderPrior(tiny.write_prior(path, latent=4, half=False, seed=2))
 
 
 def test_the_code_of_a_drawn_face_draws_it_again(prior: AutoencoderPrior, tmp_path: Path) -> None:

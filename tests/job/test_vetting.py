@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from torch.nn import functional as F
 
 from bauta.errors import UsageError
 from bauta.generators import AutoencoderPrior
-from bauta.generators.autoencoder import LatentDecoder, written
 from bauta.generators.population import Population, read_population
 from bauta.job.vetting import VIEWS, Lookalike, judged, recognized, stranger_threshold, vet, write_vetted
 from bauta.recognizers import Recognizer
@@ -27,12 +27,8 @@ def network() -> Recognizer:
 
 @pytest.fixture(scope="module")
 def population(tmp_path_factory: pytest.TempPathFactory) -> Population:
-    torch.manual_seed(3)
-    decoder = LatentDecoder(latent=5, widths=(8, 8, 8, 8)).train()
-    decoder(torch.randn(32, 5))
     path = tmp_path_factory.mktemp("prior") / "weights.safetensors"
-    path.write_bytes(written(decoder.eval(), torch.randn(50, 5), torch.randn(40, 5) / 10))
-    return Population(AutoencoderPrior(path), 0, (), 0.5)
+    return Population(AutoencoderPrior(tiny.write_prior(path, spread=0.1)), 0, (), 0.5)
 
 
 def test_the_threshold_of_strangers_by_hand() -> None:

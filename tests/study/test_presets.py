@@ -14,7 +14,6 @@ from bauta.faces import Pairs, load_pairs
 from bauta.protections import PMT
 from bauta.protections.images.pmt import AUGMENTATIONS, KERNELS, STARTS
 from bauta.study import presets
-from bauta.study.presets.embedded import last
 from bauta.study.presets.parameters import BASES, CHOICES, choices_of, variants
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.records import Row
@@ -93,16 +92,3 @@ def test_a_study_of_options_goes_on_where_it_was(mirror: Path, tmp_path: Path) -
     later = [row for row in rows if row.cell == cells[2]]
     assert list(islice(study(second, True), len(later))) == later
     assert sum(made) == len(torch.unique(victims.first))
-
-
-def test_only_the_last_folds_are_kept() -> None:
-    """Ten pairs in five folds: the last four pairs, over the pictures that they need, by the same faces."""
-    row = torch.arange(10)
-    faces = tiny.faces(20)
-    whole = Pairs(faces, row, 19 - row, row % 2 == 0, row // 2)
-    kept = last(whole, 2)
-    assert (len(kept), len(kept.faces), kept.fold.tolist()) == (4, 8, [0, 0, 1, 1])
-    for place, number in enumerate(range(6, 10)):
-        assert torch.equal(kept.faces.images[kept.first[place]], faces.images[number])
-        assert torch.equal(kept.faces.images[kept.second[place]], faces.images[19 - number])
-        assert bool(kept.same[place]) == (number % 2 == 0)

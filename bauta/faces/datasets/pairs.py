@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -65,13 +65,18 @@ class Pairs:
 
         Only the pictures that they need stay. Raises `UsageError` where that is less than one pair each.
         """
-        rows = part(self.same.tolist(), self.fold.tolist(), n)
-        needed = self.first[rows].tolist() + self.second[rows].tolist()
-        kept = sorted(set(needed))
-        place = {row: i for i, row in enumerate(kept)}
-        ends = torch.tensor([place[row] for row in needed], dtype=torch.long)
-        first, second = ends[: len(rows)], ends[len(rows) :]
-        return Pairs(self.faces[kept], first, second, self.same[rows], self.fold[rows])
+        return self.of(torch.tensor(part(self.same.tolist(), self.fold.tolist(), n), dtype=torch.long))
+
+    def last(self, folds: int) -> Pairs:
+        """The pairs of the last folds, which are then numbered from 0, and the pictures that they need."""
+        found = self.of(torch.nonzero(self.fold >= self.folds - folds)[:, 0])
+        return replace(found, fold=found.fold - (self.folds - folds))
+
+    def of(self, rows: Tensor) -> Pairs:
+        """The pairs in these rows (n,), in their order, and of the pictures those that they need."""
+        kept = torch.unique(torch.cat([self.first[rows], self.second[rows]]))
+        first, second = (torch.searchsorted(kept, column[rows]) for column in (self.first, self.second))
+        return Pairs(self.faces[kept.tolist()], first, second, self.same[rows], self.fold[rows])
 
 
 def part(same: Sequence[bool], fold: Sequence[int], n: int) -> list[int]:

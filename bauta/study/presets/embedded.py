@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import torch
-
 from bauta import zoo
-from bauta.attacks import FILTERS, Attack, ClientHolder, ForeignRecognizer, Purify
-from bauta.faces import Pairs
+from bauta.attacks import FILTERS, ClientHolder
 from bauta.pipeline import Pipeline, System
 from bauta.recognizers import load
-from bauta.study.presets.parties import CURVE_FILTERS, READERS, authorize
+from bauta.study.presets.parties import CURVE_FILTERS, READERS, authorize, readers
 from bauta.study.presets.settings import CENTERING, Settings
 from bauta.study.records import Row
 from bauta.study.run import run
@@ -28,25 +25,14 @@ def pmt_embedded(settings: Settings, quick: bool) -> Iterator[Row]:
     """
     settings = settings.few(public=CENTERING)
     if settings.data == "lfw":
-        settings = replace(settings, victims=last(settings.victims, FOLDS))
+        settings = replace(settings, victims=settings.victims.last(FOLDS))
     names = [record.name for record in OURS]
     foreign = [name for name in READERS if zoo.place(zoo.weights(name).files[0])]
     plain = Pipeline(load(names[0]))
-    everybody = [ForeignRecognizer(name) for name in (*names, *foreign)]
+    everybody = readers(names=(*names, *foreign), filters=())
     yield from run({"bare": System(plain, plain)}, everybody, None, settings.victims, settings.seed, skip=settings.done)
     for name in names[:1] if quick else names:
         systems = authorize(settings, load(name))
-        attacks: list[Attack] = [ClientHolder()]
-        for reader in everybody:
-            if reader.recognizer.name != name:
-                attacks += [reader, *(Purify(reader, how) for how in (CURVE_FILTERS if quick else FILTERS))]
+        others = readers(name, names=(*names, *foreign), filters=CURVE_FILTERS if quick else FILTERS)
+        attacks = [ClientHolder(), *others]
         yield from run(systems, attacks, settings.public, settings.victims, settings.seed, skip=settings.done)
-
-
-def last(pairs: Pairs, folds: int) -> Pairs:
-    """The pairs of the last folds."""
-    rows = pairs.fold >= pairs.folds - folds
-    kept = torch.unique(torch.cat([pairs.first[rows], pairs.second[rows]]))
-    first, second = (torch.searchsorted(kept, column[rows]) for column in (pairs.first, pairs.second))
-    fold = pairs.fold[rows] - (pairs.folds - folds)
-    return Pairs(pairs.faces[kept.tolist()], first, second, pairs.same[rows], fold)

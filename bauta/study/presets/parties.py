@@ -29,7 +29,7 @@ def authorize(settings: Settings, *recognizers: Recognizer, protection: PMT | No
     return {name: System(Pipeline(r, store), Pipeline(r)) for name, r in zip(names, quick, strict=True)}
 
 
-def readers(*but: str, filters: Iterable[str] = FILTERS) -> list[Attack]:
-    """The foreign recognizers, raw and behind each purifier of `filters`."""
-    foreign = [ForeignRecognizer(name) for name in READERS if name not in but]
+def readers(*but: str, names: Iterable[str] = READERS, filters: Iterable[str] = FILTERS) -> list[Attack]:
+    """The foreign recognizers among `names`, raw and behind each purifier of `filters`."""
+    foreign = [ForeignRecognizer(name) for name in names if name not in but]
     return [attack for f in foreign for attack in (f, *(Purify(f, name) for name in filters))]

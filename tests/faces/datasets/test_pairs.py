@@ -67,3 +67,16 @@ def test_drawing_from_faces() -> None:
     assert int(pairs.same.sum()) == 20
     with pytest.raises(UsageError, match="no identities"):
         draw_pairs(Faces(torch.rand(4, 3, 2, 2)), 4)
+
+
+def test_only_the_last_folds_are_kept() -> None:
+    """Ten pairs in five folds: the last four pairs, over the pictures that they need, by the same faces."""
+    row = torch.arange(10)
+    faces = Faces(torch.rand(20, 3, 2, 2))
+    whole = Pairs(faces, row, 19 - row, row % 2 == 0, row // 2)
+    kept = whole.last(2)
+    assert (len(kept), len(kept.faces), kept.fold.tolist()) == (4, 8, [0, 0, 1, 1])
+    for place, number in enumerate(range(6, 10)):
+        assert torch.equal(kept.faces.images[kept.first[place]], faces.images[number])
+        assert torch.equal(kept.faces.images[kept.second[place]], faces.images[19 - number])
+        assert bool(kept.same[place]) == (number % 2 == 0)
