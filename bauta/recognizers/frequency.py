@@ -115,7 +115,9 @@ class ScaledConvolution(nn.Conv2d):
                 self.variance.lerp_(came, torch.where(self.batches == 0, 1.0, 0.1).to(came))
                 self.batches.add_(1)
         scale = (self.variance + self.least**2).rsqrt()
-        return F.conv2d(x, self.weight * scale[:, None, None], stride=self.stride)
+        # a weight in channels_last order, which trainings ask for, would have all maps brought into it, and back
+        weight = (self.weight * scale[:, None, None]).contiguous()
+        return F.conv2d(x, weight, stride=self.stride)
 
 
 def frequency_small(channels: int = CHANNELS, *, embedding: int = 512) -> Recognizer:

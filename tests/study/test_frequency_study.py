@@ -21,11 +21,20 @@ from bauta.recognizers import Recognizer, trainable
 from bauta.recognizers.frequency import BlockDCT
 from bauta.report.table import measured
 from bauta.study.presets.frequency import QUICK, TRAINER, apart, frequency, lit, recovering
-from bauta.study.presets.frequencynetworks import CLIENT, SCHEMES, STAGE_ONE, TWIN, Networks, built, is_gray
+from bauta.study.presets.frequencynetworks import (
+    CLIENT,
+    SCHEMES,
+    STAGE_ONE,
+    START,
+    TWIN,
+    Networks,
+    built,
+    is_gray,
+)
 from bauta.study.presets.settings import Settings
 from bauta.study.records import Row
 from bauta.study.tables import study_of, tables
-from bauta.train import Training, recognizing
+from bauta.train import recognizing
 from bauta.train.run import build
 from bauta.types import Faces
 
@@ -34,9 +43,9 @@ networks = importlib.import_module("bauta.study.presets.frequencynetworks")
 FOREIGN, LINKAGE = preset.ForeignRecognizer, preset.Linkage
 
 
-def server(*, channels: int = 192) -> Recognizer:
+def server(*, channels: int = 192, embedding: int = 8) -> Recognizer:
     """Behind a DCT of 32 x 32 pictures."""
-    layers = {"dct": BlockDCT(), "embedding": torch.nn.Conv2d(channels, 8, tiny.SIDE, bias=False)}
+    layers = {"dct": BlockDCT(), "embedding": torch.nn.Conv2d(channels, embedding, tiny.SIDE, bias=False)}
     return Recognizer(layers, cut=1, name="tiny")
 
 
@@ -45,7 +54,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Tiny gray pairs in two folds, other people's faces, tiny servers, teacher and judge."""
     for module in ("study.judge", "study.verification", "study.presets.frequency", "train.judge"):
         monkeypatch.setattr(importlib.import_module(f"bauta.{module}"), "bootstrap", partial(bootstrap, draws=20))
-    monkeypatch.setitem(trainable.TRAINABLE, "frequency_small", server)
+    monkeypatch.setitem(trainable.TRAINABLE, "frequency_compact", server)
+    monkeypatch.setattr(networks, "START", None)  # which has no layer of the tiny ones
     monkeypatch.setattr(recognizing, "load", lambda name: tiny.recognizer("teacher", seed=6))
     monkeypatch.setattr(recognizing.zoo, "home", lambda: tmp_path / "home")
     monkeypatch.setattr(preset, "ForeignRecognizer", lambda name: FOREIGN(tiny.recognizer("judge", seed=5)))
@@ -142,9 +152,9 @@ def test_every_scheme_has_a_server_for_what_it_sends() -> None:
     sent = {"DuetFace": 166, "PPFR-FD": 108, "DCTDP": 189, "PartialFace": 27, "MinusFace": 3, STAGE_ONE: 192}
     assert set(sent) == {*SCHEMES, STAGE_ONE} - {TWIN}
     for name, channels in {**sent, TWIN: 192, CLIENT: 192}.items():
-        architecture, protections = built(name, Path("networks"), 3, True)
-        pipeline = build(Training(architecture, protections=protections))
-        assert [p.channels for p in pipeline.protections] == [channels] * len(protections)
+        training = replace(built(name, Path("networks"), 3, True), start=None if name == CLIENT else START)
+        pipeline = build(training)
+        assert [p.channels for p in pipeline.protections] == [channels] * len(training.protections)
         assert all(getattr(p, "seed", 3) == 3 for p in pipeline.protections)
     assert {name for name, scheme in SCHEMES.items() if scheme.keyed} == {"PPFR-FD", "PartialFace"}
     for name, scheme in SCHEMES.items():

@@ -122,14 +122,14 @@ def server(*, channels: int = 192) -> torch.nn.Module:
 def test_networks_of_the_frequency_family_are_taken_or_said_to_be_missing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(trainable.TRAINABLE, "frequency_small", server)
+    monkeypatch.setitem(trainable.TRAINABLE, "frequency_compact", server)
     monkeypatch.setattr(preset, "QUICK", ("DCTDP", "PartialFace, no draws", "MinusFace"))
     folder = settings.out / "networks"
     for name, spec in (("PartialFace", "PartialFace(seed=2)"), ("DCTDP", "DCTDP()")):
-        made = build(Training("frequency_small", protections=[spec], cast=0.4))
+        made = build(Training("frequency_compact", protections=[spec], cast=0.4))
         fitted = [one.fit(settings.public, made.recognizer) for one in made.protections]
         (folder / name).mkdir(parents=True)
-        training = Training("frequency_small", protections=[spec], cast=0.4)
+        training = Training("frequency_compact", protections=[spec], cast=0.4)
         channels = {"channels": made.protections[0].channels}
         importlib.import_module("bauta.train.run").write_recipe(
             folder / name, training.written() | {"options": channels}

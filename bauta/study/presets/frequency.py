@@ -17,13 +17,14 @@ from bauta.pipeline import Pipeline, System
 from bauta.study.found import OWNER
 from bauta.study.judge import filled, mean
 from bauta.study.presets.frequencynetworks import CAST, SCHEMES, TWIN, Networks, Scheme, is_gray
-from bauta.study.presets.reconstruction import JUDGE
 from bauta.study.presets.settings import Settings, stamped
+from bauta.study.presets.variants import AUTHORIZED as JUDGE
 from bauta.study.records import Row, complete
 from bauta.study.run import cell_of, run, seed_everything
 from bauta.study.verification import verified
 from bauta.train import ColorCast
 from bauta.types import Faces
+from bauta.zoo.ours import FOLDS
 
 QUICK = (TWIN, "PartialFace", "MinusFace")
 QUICK_PAIRS, QUICK_FACES = 20, 32
@@ -38,10 +39,11 @@ TRAINER, CLIENT_TIME, BYTES = "the trainer", "client's milliseconds", "bytes sen
 def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     """DuetFace, PPFR-FD, DCTDP, PartialFace and MinusFace, trained by one preset: accuracy, recovery, linkage, cost.
 
-    The unprotected twin and a server behind each scheme learn by the preset `small` from one teacher, on the data
-    set's people who are neither victims nor the attackers'; one draw of a picture in a batch, another in each epoch
-    (the papers put 18 of PartialFace's and 3 of MinusFace's into a batch). Networks lie in OUT/networks and are trained
-    once. **Where the pictures are gray (LFW's aligned copy), all of them, the twin's and the attackers' too, are under
+    The unprotected twin and a server behind each scheme begin with the layers of `bauta-residual` and follow its
+    teacher, by one recipe, on the data set's people who are neither victims nor the attackers'; one draw of a picture
+    in a batch, another in each epoch (the papers put 18 of PartialFace's and 3 of MinusFace's into a batch). Of LFW the
+    victims are those pairs whose people no network has learned from; the attackers' people the start has seen. Networks
+    lie in OUT/networks and are trained once. **Where the pictures are gray (LFW's aligned copy), all of them, the twin's and the attackers' too, are under
     a random color cast of strength 0.4, one a picture**: else Cb and Cr would be empty.
 
     Of each: accuracy on the protocol's folds and TAR at a FAR of 0.001, both sides protected, and what is lost to the
@@ -57,6 +59,8 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
+    if settings.data == "lfw":
+        settings = replace(settings, victims=settings.victims.last(FOLDS))
     cast = CAST if is_gray(settings.victims.faces) else 0.0
     settings = settings.few(QUICK_PAIRS, QUICK_FACES) if quick else settings.few(public=ATTACKERS)
     networks = Networks(settings, cast, quick)

@@ -13,14 +13,16 @@ from bauta.errors import UsageError
 from bauta.pipeline import Pipeline
 from bauta.recognizers.trainable import recipe_of
 from bauta.study.presets.settings import Settings, public_faces
-from bauta.study.presets.variants import AUTHORIZED
 from bauta.train import Held, Recipe, Training, load_pipeline, small, train_recognizer
 from bauta.train.folders import open_folder
+from bauta.train.plans import OneCycle
 from bauta.train.run import LEARNED, build, wanted
 from bauta.types import Faces
 
-TEACHER = AUTHORIZED  # it takes no part but this: it neither teaches an attacker nor judges what he draws
+TEACHER = "mobilefacenet-relu6-ms1m"  # it neither teaches an attacker nor judges what he draws
+START = "bauta-residual"  # which follows the same teacher; of LFW it has seen all but the last folds
 CAST = 0.4
+EMBEDDING = 128  # as the start and the teacher have it
 EVERYBODY = 10**9
 QUICK_READ, QUICK_LEARNED, QUICK_BATCH = 100, 16, 16
 
@@ -49,28 +51,38 @@ SCHEMES = {
 }
 
 
-def built(name: str, folder: Path, seed: int, quick: bool) -> tuple[str, list[str]]:
-    """The architecture and the protection's spec behind a name. folder: where the networks that it needs lie.
+def built(name: str, folder: Path, seed: int, quick: bool) -> Training:
+    """The network and the protection behind a name, and what it begins with. folder: of the networks that it needs.
 
-    MinusFace's generator has a quarter of the paper's width, which two cores can train.
+    MinusFace's generator has an eighth of the paper's width, which two cores can train. DuetFace's client has the
+    teacher's layers, and begins with its weights where they are the same; all servers begin with `START`'s.
     """
-    residue = f"MinusFaceResidue(width={1 / 16 if quick else 0.25})"
+    residue = f"MinusFaceResidue(width={1 / 16 if quick else 1 / 8})"
     first = str(folder / STAGE_ONE / LEARNED)
     specs = {
-        "DuetFace": f"DuetFace(client={str(folder / CLIENT)!r})",
+        "DuetFace": f"DuetFace(client={str(folder / CLIENT)!r}, embedding={EMBEDDING})",
         "PPFR-FD": f"PPFRFD(seed={seed})",
         "DCTDP": f"DCTDP(seed={seed})",
         "PartialFace": f"PartialFace(seed={seed})",
         STAGE_ONE: residue,
         "MinusFace": f"MinusFace({residue}, stage_one={first!r}, seed={seed})",
     }
-    architectures = {"DuetFace": "duet_small", CLIENT: "duet_client"}
-    return architectures.get(name, "frequency_small"), [specs[name]] if name in specs else []
+    architectures = {"DuetFace": "duet_compact", CLIENT: "duet_client"}
+    return Training(
+        architectures.get(name, "frequency_compact"),
+        {"embedding": EMBEDDING},
+        protections=[specs[name]] if name in specs else [],
+        teacher=TEACHER,
+        start=TEACHER if name == CLIENT else START,
+        recipe=recipe(quick),
+        seed=seed,
+    )
 
 
 def recipe(quick: bool) -> Recipe:
-    """The preset `small`, with one draw of each picture in a batch: the draws are others in each epoch."""
-    made = replace(small(), copies=1)
+    """The preset `small` for two epochs at half of its rate, as nothing is learned from the beginning, with one draw
+    of each picture in a batch: the draws are others in each epoch."""
+    made = replace(small(epochs=2), copies=1, plan=OneCycle(rate=2e-3))
     return replace(made, epochs=1, batch_size=QUICK_BATCH) if quick else made
 
 
@@ -84,7 +96,6 @@ class Networks:
     def __init__(self, settings: Settings, cast: float, quick: bool) -> None:
         self.settings, self.cast, self.quick = settings, cast, quick
         self.folder = (settings.out / "networks").resolve()
-        self.teacher = TEACHER
         self._loaded: dict[str, Pipeline] = {}
 
     def pipeline(self, name: str) -> Pipeline:
@@ -96,16 +107,11 @@ class Networks:
 
     def training(self, name: str) -> Training:
         """All that decides one training."""
-        architecture, protections = built(name, self.folder, self.settings.seed, self.quick)
-        return Training(
-            architecture,
-            protections=protections,
+        return replace(
+            built(name, self.folder, self.settings.seed, self.quick),
             data=f"{self.settings.data} without the study's people",
             pairs=str(self.settings.data),
-            teacher=self.teacher,
             cast=self.cast,
-            recipe=recipe(self.quick),
-            seed=self.settings.seed,
         )
 
     def curve(self, name: str) -> list[dict[str, str]]:
