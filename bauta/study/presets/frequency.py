@@ -43,8 +43,9 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     teacher, by one recipe, on the data set's people who are neither victims nor the attackers'; one draw of a picture
     in a batch, another in each epoch (the papers put 18 of PartialFace's and 3 of MinusFace's into a batch). Of LFW the
     victims are those pairs whose people no network has learned from; the attackers' people the start has seen. Networks
-    lie in OUT/networks and are trained once. **Where the pictures are gray (LFW's aligned copy), all of them, the twin's and the attackers' too, are under
-    a random color cast of strength 0.4, one a picture**: else Cb and Cr would be empty.
+    lie in OUT/networks and are trained once. **Where the pictures are gray (LFW's aligned copy), all of them, the
+    twin's and the attackers' too, are under a random color cast of strength 0.4, one a picture**: else Cb and Cr would
+    be empty.
 
     Of each: accuracy on the protocol's folds and TAR at a FAR of 0.001, both sides protected, and what is lost to the
     twin on the same pairs; the client's time and bytes for a face. Attackers of the first pictures of 200 pairs:
