@@ -43,7 +43,7 @@ STAGE_ONE = stage_one()
 def test_the_residue_is_what_the_generator_does_not_make() -> None:
     with torch.no_grad():
         made = STAGE_ONE.regenerated(X)
-        assert torch.equal(STAGE_ONE(X, FACES), X - made)
+        torch.testing.assert_close(STAGE_ONE(X, FACES), X - made, rtol=0, atol=1e-3)
     assert STAGE_ONE.channels == 192
 
 
