@@ -32,12 +32,14 @@ class Scheme:
     """A scheme as the study treats it.
 
     needs: the networks that are trained before its own. keyed: whether its clients share what others do not know.
-    drawn: whether the order of the channels is drawn for each picture.
+    drawn: whether the order of the channels is drawn for each picture. epochs: of its server's training; a server that
+    is never told the order needs more of them.
     """
 
     needs: tuple[str, ...] = ()
     keyed: bool = False
     drawn: bool = False
+    epochs: int = 2
 
 
 TWIN, CLIENT, STAGE_ONE = "none", "DuetFace, client", "MinusFace, stage one"
@@ -46,8 +48,8 @@ SCHEMES = {
     "DuetFace": Scheme(needs=(CLIENT,)),
     "PPFR-FD": Scheme(keyed=True),
     "DCTDP": Scheme(),
-    "PartialFace": Scheme(keyed=True, drawn=True),
-    "MinusFace": Scheme(needs=(STAGE_ONE,), drawn=True),
+    "PartialFace": Scheme(keyed=True, drawn=True, epochs=6),
+    "MinusFace": Scheme(needs=(STAGE_ONE,), drawn=True, epochs=3),
 }
 
 
@@ -74,15 +76,15 @@ def built(name: str, folder: Path, seed: int, quick: bool) -> Training:
         protections=[specs[name]] if name in specs else [],
         teacher=TEACHER,
         start=TEACHER if name == CLIENT else START,
-        recipe=recipe(quick),
+        recipe=recipe(SCHEMES[name].epochs if name in SCHEMES else Scheme().epochs, quick),
         seed=seed,
     )
 
 
-def recipe(quick: bool) -> Recipe:
-    """The preset `small` for two epochs at half of its rate, as nothing is learned from the beginning, with one draw
+def recipe(epochs: int, quick: bool) -> Recipe:
+    """The preset `small` for a few epochs at half of its rate, as nothing is learned from the beginning, with one draw
     of each picture in a batch: the draws are others in each epoch."""
-    made = replace(small(epochs=2), copies=1, plan=OneCycle(rate=2e-3))
+    made = replace(small(epochs=epochs), copies=1, plan=OneCycle(rate=2e-3))
     return replace(made, epochs=1, batch_size=QUICK_BATCH) if quick else made
 
 
