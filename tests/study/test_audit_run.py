@@ -144,7 +144,8 @@ def test_more_time_is_never_less_and_no_time_drops_what_counts_least(people: Pat
         assert len(less.dropped) >= len(more.dropped)
     assert plans[-1].dropped == {}
     assert plans[-1].aware["PMT()"] == between(MOST_AWARE, 1.0, 100)
-    assert sum(plans[2].seconds.values()) <= 400
+    assert sum(s for cell, s in plans[2].seconds.items() if cell not in plans[2].dropped) <= 400
+    assert all(cell in plan.seconds for plan in plans for cell in plan.dropped)
     assert plans[0].dropped
     assert not any("ForeignRecognizer('one') / NOTHING" in cell and "Purify" not in cell for cell in plans[0].dropped)
     for plan in plans:
@@ -224,6 +225,19 @@ def test_when_the_time_is_over_cells_are_listed_and_run_the_next_time(
     before = (tmp_path / "rows.jsonl").read_bytes()
     run_small(people, mine, tmp_path)
     assert (tmp_path / "rows.jsonl").read_bytes() == before
+
+
+def test_what_the_plan_left_out_is_run_at_the_end_where_there_is_time(
+    whole: Audit, people: Path, mine: Recognizer, tmp_path: Path
+) -> None:
+    said = json.loads((whole.folder / "settings.json").read_text())
+    left = next(row.cell for row in whole.rows if row.cell.startswith("bare / ") and row.knows == "NOTHING")
+    said["plan"]["dropped"][left] = "no time: it would take about 1 s"
+    (tmp_path / "settings.json").write_text(json.dumps(said))
+    found = run_small(people, mine, tmp_path, faces=False)
+    assert found.absent == whole.absent
+    assert found.rows[-1].cell == left
+    assert sorted(found.rows, key=repr) == sorted(whole.rows, key=repr)
 
 
 def test_a_protection_that_cannot_be_fitted_is_a_row_that_says_why(

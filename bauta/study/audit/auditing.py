@@ -57,11 +57,16 @@ class Auditing:
     broken: set[str] = field(default_factory=set)
 
     def rows(self) -> Iterator[Row]:
-        """Everything that is not measured yet: first what counts most on every system, then the rest."""
+        """Everything that is not measured yet: first what counts most on every system, then the rest, and at the end
+        what the plan left out, where things went quicker than it feared."""
         for tier in TIERS:
             for outline in self.outlines:
                 if outline.name not in self.broken and self.missing(outline, tier):
                     yield from self.system(outline, tier)
+        for outline in self.outlines:
+            if outline.name not in self.broken and (late := self.late(outline)):
+                victims = self.victims_of(outline)
+                yield from self.attacked(self.subject(outline, victims), late, victims)
 
     def cells(self, outline: Subject, tier: range) -> list[str]:
         """The cells of a system that are to be run in a tier; what its owner makes of it is in the first."""
@@ -105,7 +110,30 @@ class Auditing:
             failure = replace(blank, note=str(error), seed=self.seed, private_when="")
             yield from complete([outline.stamped(failure)])
             return
-        for part in parts(self.jobs(subject, tier)):
+        planned = [
+            job for job in self.jobs(subject, tier) if cell_of(subject.name, job.attack) not in self.plan.dropped
+        ]
+        yield from self.attacked(subject, planned, victims)
+        if not scores.file(self.folder, subject.name).exists():
+            reader = self.cast.readers[0] if self.cast.readers else None
+            scores.keep(self.folder, scores.measured(subject, victims, reader))
+
+    def late(self, outline: Subject) -> list[Job]:
+        """Of the jobs that the plan left out, those that there is time for after all."""
+        found = []
+        for job in self.plan.jobs(outline, self.cast):
+            cell = cell_of(outline.name, job.attack)
+            if (
+                cell in self.plan.dropped
+                and cell not in self.done
+                and self.clock.fits(self.plan.seconds.get(cell, 0.0))
+            ):
+                found.append(job)
+        return found
+
+    def attacked(self, subject: Subject, jobs: Sequence[Job], victims: Pairs) -> Iterator[Row]:
+        """Some jobs on one system, as far as there is time."""
+        for part in parts(jobs):
             turn = Turn(self, subject.name, part)
             fewer = part[0].few and len(victims) > OPTIMIZED
             few = victims.take(max(OPTIMIZED, 2 * victims.folds)) if fewer else victims
@@ -116,9 +144,6 @@ class Auditing:
             threats = {cell_of(subject.name, job.attack): job.threat for job in part}
             for row in self.measured(subject, subject.system, turn, public, few):
                 yield subject.stamped(row, threat=threats.get(row.cell, ""))
-        if not scores.file(self.folder, subject.name).exists():
-            reader = self.cast.readers[0] if self.cast.readers else None
-            scores.keep(self.folder, scores.measured(subject, victims, reader))
 
     def measured(
         self, subject: Subject, system: object, attacks: Sequence[Attack], public: Faces | None, victims: Pairs
@@ -164,7 +189,7 @@ class Auditing:
         """Say that a cell begins."""
         if self.told is not None:
             cells = [cell for tier in TIERS for outline in self.outlines for cell in self.cells(outline, tier)]
-            behind = cells.index(cell) if cell in cells else 0
+            behind = cells.index(cell) if cell in cells else len(cells)
             ahead = sum(self.plan.seconds.get(name, 0.0) for name in cells[behind:] if name not in self.done)
             self.told(cell, behind, len(cells), ahead * max(1.0, self.clock.drag))
 
@@ -190,7 +215,7 @@ class Turn(Sequence[Attack]):
         for job in self.part:
             cell = cell_of(self.system, job.attack)
             planned = plan.seconds.get(cell, 0.0)
-            if cell in self.audit.done or cell in plan.dropped or not clock.fits(planned):
+            if cell in self.audit.done or not clock.fits(planned):
                 continue
             self.audit.begin(cell)
             begun = time.monotonic()

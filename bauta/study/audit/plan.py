@@ -45,8 +45,8 @@ class Plan:
     """What an audit will do.
 
     pairs: system -> how many of the protocol; probes: how many pictures of these are attacked. unaware: what attackers
-    get who have the bare device; aware: system -> what those get who know it. dropped: cell -> why it will not be run.
-    seconds: cell -> how long it should take; "NAME / system" is the victims' pictures.
+    get who have the bare device; aware: system -> what those get who know it. dropped: cell -> why it is not run,
+    unless time is left at the end. seconds: cell -> how long it should take; "NAME / system" is the victims' pictures.
     """
 
     pairs: Mapping[str, int]
@@ -167,8 +167,8 @@ def price(one: Subject, job: Job, prices: Prices, paid: set[str]) -> float:
 def cells(
     subjects: Sequence[Subject], cast: Cast, prices: Prices, plan: Plan, time: float
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Cell -> seconds of what is run, and cell -> why of what is dropped: what counts most is put in first, and what
-    does not fit any more makes room for what does."""
+    """Cell -> seconds, and cell -> why of what is dropped: what counts most is put in first, and what does not fit any
+    more makes room for what does."""
     found = [(job.order, place, one, job) for place, one in enumerate(subjects) for job in plan.jobs(one, cast)]
     seconds: dict[str, float] = {}
     dropped: dict[str, str] = {}
@@ -178,6 +178,7 @@ def cells(
         cost = price(one, job, prices, after)
         if cost > time and order > FIRST:
             dropped[cell] = f"no time: it would take about {max(1, round(cost))} s"
+            seconds[cell] = cost
             continue
         seconds[cell], paid, time = cost, after, time - cost
     return seconds, dropped
@@ -208,7 +209,9 @@ def cuts(plan: Plan, pairs: int, asked: bool, subjects: Sequence[Subject], cast:
             start = "Unaware attackers" if name == UNAWARE else f"Aware attackers on {name}"
             said.append(f"{start} {', '.join(parts)}.")
     if plan.dropped:
-        said.append(f"{len(plan.dropped)} cells are not run for want of time; they are listed.")
+        said.append(
+            f"{len(plan.dropped)} cells are run only if time is left at the end; those that were not are listed."
+        )
     if most > OPTIMIZED and any(job.few for one in subjects for job in plan.jobs(one, cast)):
         said.append(f"Attackers who optimize every face are run on {OPTIMIZED} pairs.")
     return said
