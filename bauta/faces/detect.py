@@ -152,10 +152,11 @@ PROPORTIONS: NDArray[np.float64] = np.array([[0.3, 0.38], [0.68, 0.38], [0.49, 0
 def detector() -> Detector:
     """The best detector on this machine: YuNet, or the cascade with a warning that says what is worse.
 
-    Raises `MissingWeights` when there is neither.
+    Nothing is downloaded, as nobody has named anything: `YuNet()` is, and `bauta models pull yunet`. Raises
+    `MissingWeights` when there is neither.
     """
     try:
-        return YuNet()
+        return YuNet(*zoo.here(zoo.tool("yunet")))
     except MissingError as missing:
         try:
             fallback = Cascade()

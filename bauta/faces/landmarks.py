@@ -106,8 +106,9 @@ class TemplateLandmarks:
 
 
 def landmarker() -> Landmarker:
-    """PFLD, or the template with a warning where its model is not on this machine."""
+    """PFLD, or the template with a warning where its model is not on this machine; nothing is downloaded unasked."""
     try:
+        zoo.here(zoo.tool("pfld68"))
         return PFLD()
     except MissingWeights as missing:
         warnings.warn(f"Every face gets the outline of the median face: {missing}", stacklevel=2)

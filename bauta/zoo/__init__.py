@@ -14,7 +14,7 @@ from bauta.zoo.networks import WEIGHTS
 from bauta.zoo.records import DataFile, Dataset, File, Input, Tool, Weights
 from bauta.zoo.registry import forget, register, register_dataset, registered_datasets, registered_weights
 from bauta.zoo.tools import TOOLS
-from bauta.zoo.vouched import locate, verify
+from bauta.zoo.vouched import here, locate, verify
 
 __all__ = [
     "DATASETS",
@@ -29,6 +29,7 @@ __all__ = [
     "dataset",
     "find",
     "forget",
+    "here",
     "home",
     "known_digest",
     "locate",

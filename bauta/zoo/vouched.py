@@ -11,7 +11,7 @@ from pathlib import Path
 from bauta.zoo.cache import absent, change_table, find, remedy, unwritable
 from bauta.zoo.digests import digest, expected, remembered, require
 from bauta.zoo.download import download
-from bauta.zoo.records import File
+from bauta.zoo.records import File, Tool, Weights
 
 Confirm = Callable[[str], bool]
 
@@ -34,6 +34,17 @@ def locate(file: File, confirm: Confirm = refuse) -> Path:
         return download(file)
     require(file, path, remembered(path))
     return path
+
+
+def here(record: Tool | Weights) -> list[Path]:
+    """As `locate` for all files of what nobody has asked for by its name: what is not here is not downloaded."""
+    for file in record.files:
+        if find(file) is None:
+            raise file.missing(
+                f"{absent(file)}, and nothing is downloaded unasked; run `{file.command} {record.name}`, or set "
+                "BAUTA_MIRROR to a folder that holds it."
+            )
+    return [locate(file) for file in record.files]
 
 
 def verify(file: File) -> Path:

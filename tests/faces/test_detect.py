@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from bauta.faces import detect, faces_in, load_dataset
 from bauta.faces.align import TEMPLATE, similarity, transform
 from bauta.faces.detect import Cascade, Detection, YuNet, central, detector, distinct
 from bauta.faces.images import read_image
+from bauta.faces.landmarks import TemplateLandmarks, landmarker
+from bauta.zoo import vouched
+from bauta.zoo.records import File
 
 CASCADE = hasattr(cv2, "CascadeClassifier")
 
@@ -59,6 +63,28 @@ def test_without_any_model_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch
             Cascade()
         with pytest.raises(MissingWeights, match="No face detector is here"):
             detector()
+
+
+def test_nothing_is_downloaded_that_nobody_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BAUTA_MIRROR", str(tmp_path))
+    monkeypatch.setenv("BAUTA_HOME", str(tmp_path))
+    asked: list[str] = []
+
+    def download(file: File) -> Path:
+        asked.append(file.name)
+        raise MissingWeights("no connections here")
+
+    monkeypatch.setattr(vouched, "download", download)
+    with pytest.warns(UserWarning, match="bauta models pull pfld68"):
+        assert isinstance(landmarker(), TemplateLandmarks)
+    with contextlib.suppress(MissingWeights), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        detector()
+    assert asked == []
+    assert not CASCADE or "bauta models pull yunet" in str(said[0].message)
+    with pytest.raises(MissingWeights):
+        YuNet()
+    assert asked == [detect.YUNET.name]
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
