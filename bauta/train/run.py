@@ -8,6 +8,7 @@ the network, and `load_pipeline(folder)` the network behind its protections.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +98,7 @@ def options_of(training: Training, protections: Iterable[Protection]) -> dict[st
 
 def wanted(training: Training, protections: Iterable[Protection]) -> dict[str, Any]:
     """All settings of a training as its recipe.json has them, the server's channels among them."""
-    return training.written() | {"options": options_of(training, protections)}
+    return training.written() | {"options": json.loads(json.dumps(options_of(training, protections)))}
 
 
 def protection(spec: str, known: Iterable[type]) -> Protection:

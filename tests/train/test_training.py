@@ -208,6 +208,13 @@ def test_a_small_network_learns_lfw_from_a_teacher(
     assert rows[1]["auc"] > 0.52
 
 
+def test_options_that_are_tuples_are_the_same_after_a_stop(training: Training, tmp_path: Path) -> None:
+    options = {"widths": (8, 8), "units": (1, 1), "embedding": 8}
+    training = dataclasses.replace(training, architecture="compact_bottleneck", options=options)
+    _, rows = train_recognizer(training, tmp_path / "out", bfloat16=False)
+    assert train_recognizer(training, tmp_path / "out", bfloat16=False, resume=True)[1] == rows
+
+
 def test_a_training_may_begin_with_anothers_weights(training: Training, tmp_path: Path) -> None:
     train_recognizer(training, tmp_path / "first", bfloat16=False)
     start = str(tmp_path / "first")
