@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from PIL import Image
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 
 TIMES = {"seconds", "client's milliseconds"}
 
@@ -93,6 +94,11 @@ def bauta(*words: object) -> list[str]:
     return [sys.executable, "-c", "from bauta.cli import main; main()", *map(str, words)]
 
 
+def typed(words: list[str]) -> None:
+    """Run a command that prepares something."""
+    subprocess.run(words, check=True, capture_output=True)
+
+
 def people(folder: Path, number: int, views: int) -> Path:
     """Pictures of people who do not exist."""
     from bauta.faces.images import encode_png
@@ -134,9 +140,7 @@ class ApplyMask(LearnMask):
 
     def prepare(self, given: Path) -> None:
         super().prepare(given)
-        import subprocess
-
-        subprocess.run(super().command(given, given), check=True, capture_output=True)
+        typed(super().command(given, given))
 
     def command(self, given: Path, out: Path) -> list[str]:
         asked = ["--aligned", "--face", "all", "--overwrite"]
@@ -147,16 +151,14 @@ class ProtectFeatures(Job):
     """Noise on a database of features."""
 
     def prepare(self, given: Path) -> None:
-        import torch
-
-        draw = torch.Generator().manual_seed(0)
-        save_file({"features": torch.randn(4000, 32, 14, 14, generator=draw)}, given / "db.safetensors")
+        people(given / "people", 60, 4)
+        typed(bauta("features", given / "people", "--recognizer", "bauta-plain", "--out", given / "db.safetensors"))
 
     def command(self, given: Path, out: Path) -> list[str]:
         out.mkdir(exist_ok=True)
-        asked = ["--protection", "GaussianNoise(0.1)", "--seed", 7, "--batch", 100, "--device", "cpu", "--overwrite"]
+        asked = ["--protection", "GaussianNoise(0.1)", "--recognizer", "bauta-plain", "--seed", 7, "--overwrite"]
         written = ["-o", out / "protected.safetensors", "--learned", out / "key.safetensors"]
-        return bauta("protect-features", given / "db.safetensors", *written, *asked)
+        return bauta("protect-features", given / "db.safetensors", *written, *asked, "--batch", 1, "--device", "cpu")
 
 
 class Train(Job):
@@ -169,6 +171,9 @@ class Train(Job):
         network = ["--arch", "compact_bottleneck", "--option", "widths=(16,32)", "--option", "units=(1,1)"]
         asked = ["--head", "Softmax", "--epochs", 3, "--batch", 16, "--save-steps", 2, "--device", "cpu", "--resume"]
         return bauta("train", "recognizer", "--data", given / "people", *network, *asked, "-o", out)
+
+    def outputs(self, out: Path) -> dict[str, str]:
+        return {name: found for name, found in super().outputs(out).items() if not name.startswith("checkpoint")}
 
 
 class Study(Job):
