@@ -24,7 +24,8 @@ def demo(
     """Protect, mask, attack and audit, in three minutes, without anybody's face.
 
     People are drawn who do not exist. PMT makes their pictures useful for one recognizer only, a mask hides one person
-    from others, and an audit attacks both: it reconstructs, links, and guesses who is a man or a woman.
+    from others, and an audit attacks both, and PartialFace, which sends a few frequencies of a picture: it
+    reconstructs, links, and guesses who is a man or a woman.
     """
     if real:
         photographs(out)
@@ -75,8 +76,12 @@ def nobodies(out: Path, *, number: int = PEOPLE, views: int = VIEWS, budget: flo
     mask.learn(first[0], key, list(TEAM), epochs=MASKED, aligned=True)
     mask.apply(key, [first[0]], out / "masked", aligned=True, face="all")
 
-    step(4, f"An audit of both, in {budget:.0f} seconds: reconstruction, linkage, attributes, by who knows what.")
-    protections = [asked(text, ()) for text in ("PMT()", "TransferMask(epochs=6)")]
+    step(
+        4,
+        f"An audit of both and of PartialFace, whose server came with bauta, in {budget:.0f} seconds: reconstruction, "
+        "linkage, attributes, by who knows what.",
+    )
+    protections = [asked(text, ()) for text in ("PMT()", "TransferMask(epochs=6)", "bauta-partialface")]
     found = with_bar(Request(protections, AUTHORIZED, people, out / "audit", pairs=PAIRS, budget=budget))
     show(found, written(found))
     sys.stdout.write(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
@@ -13,7 +12,7 @@ from bauta.pipeline import Pipeline, System
 from bauta.protections import ALL, FeatureProtection, Protection
 from bauta.recognizers import Recognizer, load
 from bauta.recognizers.folding import folded
-from bauta.recognizers.trainable import RECIPE
+from bauta.recognizers.trainable import training_folder
 from bauta.spec import load_class, parse
 from bauta.study.validation import Attacked, Embed, embedding
 from bauta.train.run import load_pipeline
@@ -42,8 +41,8 @@ def system_of(
         own = embedding(foreign(pipeline, device), device)
         return Attacked(name, own, own)
     assert recognizer is not None
-    if (Path(recognizer) / RECIPE).is_file():
-        trained = load_pipeline(recognizer)
+    if (folder := training_folder(recognizer)) is not None:
+        trained = load_pipeline(folder)
         network, inside = trained.recognizer, trained.protections
         network = network if cut is None else network.at_cut(cut)
     else:

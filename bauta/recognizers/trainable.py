@@ -14,14 +14,16 @@ from typing import Any
 
 from torch import nn
 
+from bauta import zoo
 from bauta.errors import BadCheckpoint, MissingWeights, UsageError
 from bauta.recognizers import compact, duet, frequency, irse
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 from bauta.recognizers.mobilefacenet import STAGES, Bottleneck, conv, named
 
-__all__ = ["RECIPE", "TRAINABLE", "WEIGHTS", "begin", "new", "recipe_of"]
+__all__ = ["PIPELINE", "RECIPE", "TRAINABLE", "WEIGHTS", "begin", "new", "recipe_of", "training_folder"]
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
+PIPELINE = "protected recognizer"  # the kind of a training's folder that comes with bauta
 
 
 def mobilefacenet(*, width: float = 1.0, embedding: int = 128) -> Recognizer:
@@ -125,6 +127,19 @@ def begin(network: Recognizer, other: Recognizer) -> list[str]:
 def plain(name: str) -> str:
     """A weight's name without the wrapper of `duet.Carrying`."""
     return name.replace(".layer.", ".")
+
+
+def training_folder(name: str | Path) -> Path | None:
+    """The folder of a training that a name means, its path or one that comes with bauta; None where it means none."""
+    for tool in zoo.TOOLS:
+        if tool.kind == PIPELINE and tool.name == str(name):
+            places = [zoo.locate(file).parent for file in tool.files]
+            return places[0]
+    try:
+        folder = Path(name).expanduser()
+        return folder if (folder / RECIPE).is_file() else None
+    except (OSError, RuntimeError):  # no name that a disk could hold, or nobody's home
+        return None
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bauta.ops.seeds import seeded
 from bauta.pipeline import Pipeline
 from bauta.protections import ALL, FeatureProtection, Protection
 from bauta.recognizers import Recognizer, load
-from bauta.recognizers.trainable import WEIGHTS, begin, new, recipe_of
+from bauta.recognizers.trainable import WEIGHTS, begin, new, recipe_of, training_folder
 from bauta.spec import parse
 from bauta.train.examples import Examples, sample
 from bauta.train.folders import stated, write_recipe
@@ -171,9 +171,10 @@ def export(folder: Path, pipeline: Pipeline, reached: Mapping[str, float]) -> No
 def load_pipeline(folder: str | Path, *, twin: Recognizer | None = None, known: Iterable[type] = ()) -> Pipeline:
     """A trained network behind its protections, frozen and in evaluation mode.
 
+    folder: of a training, or the name of one that comes with bauta, as "bauta-partialface".
     twin: the plain recognizer, for `Pipeline.bare`. known: as for `build`. Raises `MissingWeights`, `BadCheckpoint`.
     """
-    folder = Path(folder)
+    folder = training_folder(folder) or Path(folder)
     specs = recipe_of(folder).get("protections", ())
     recognizer = load(str(folder))
     protections = [protection(str(spec), known) for spec in specs]

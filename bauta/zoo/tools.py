@@ -158,6 +158,34 @@ TOOLS: tuple[Tool, ...] = (
         gives="aligned faces of people who do not exist, RGB 112x112 in [0, 1]",
     ),
     Tool(
+        name="bauta-partialface",
+        kind="protected recognizer",
+        files=(
+            File(
+                "bauta-partialface/weights.safetensors",
+                (),
+                "0677807b199dea6d90c2d4c38050c6c700622d9c1c2a01cbe654e5c89c12d27f",
+                PACKAGED,
+            ),
+            File(
+                "bauta-partialface/recipe.json",
+                (),
+                "00e3b9413b581722ec74640ab58e9dbbbd4598c66d3d97db944f425b2c021f48",
+                PACKAGED,
+            ),
+            File(
+                "bauta-partialface/protections.safetensors",
+                (),
+                "9bbcbf73561f6bc5d0a17ea6a2081feed2d1304e87602d8c502d9a5c4bd85576",
+                PACKAGED,
+            ),
+        ),
+        license=LICENSE,
+        paper="Mi et al., Privacy-preserving face recognition using random frequency components, ICCV 2023",
+        takes="RGB 112x112 in [0, 1]; what crosses the wire is 27 channels of its block DCT, drawn for each picture",
+        gives="128 numbers; through bauta.train.load_pipeline, or as --protection of an audit",
+    ),
+    Tool(
         name="bauta-attributes",
         kind="attributes",
         files=(

@@ -13,13 +13,15 @@ import torch
 
 from bauta.errors import BadCheckpoint, BautaError, MissingPackage, MissingWeights, UsageError
 from bauta.faces import load_dataset, load_pairs
+from bauta.generators import synthetic
 from bauta.metrics import ten_fold_accuracy
 from bauta.pipeline import Pipeline
+from bauta.protections import PartialFace
 from bauta.recognizers import load
 from bauta.recognizers.base import Preprocess
 from bauta.recognizers.heads import CosFace
 from bauta.recognizers.mobilefacenet import MobileFaceNet
-from bauta.recognizers.trainable import TRAINABLE, begin, new
+from bauta.recognizers.trainable import TRAINABLE, begin, new, training_folder
 from bauta.train import Recipe, Training, judge, load_pipeline, preset, train_recognizer
 from bauta.train.checkpoints import Row
 from bauta.train.plans import OneCycle, Steps
@@ -235,3 +237,19 @@ def test_servers_of_frequency_maps_begin_with_a_network_of_pictures(architecture
     assert begin(server, plain) == plain.layer_names()
     weight = server.state_dict()[f"layers.stage4_block1.{layer}residual.conv1.weight"]
     assert torch.equal(weight, plain.state_dict()["layers.stage4_block1.residual.conv1.weight"])
+
+
+def test_a_protected_recognizer_comes_with_bauta(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BAUTA_MIRROR", "")
+    monkeypatch.setenv("BAUTA_HOME", str(tmp_path))
+    pipeline = load_pipeline("bauta-partialface")
+    assert [type(one) for one in pipeline.protections] == [PartialFace]
+    faces = synthetic(20, 0, views=3)
+    assert pipeline.features(faces).shape == (60, 27, 112, 112)
+    templates = pipeline.templates(faces)
+    assert faces.identity is not None
+    cosines, same = templates @ templates.T, faces.identity[:, None] == faces.identity
+    others = ~torch.eye(len(faces), dtype=torch.bool)
+    assert cosines[same & others].median() > cosines[~same].median() + 0.08
+    assert training_folder("no such folder") is None
+    assert training_folder("PartialFace(" * 1000) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from torch import nn
 
@@ -12,7 +11,7 @@ from bauta.attacks import Attack
 from bauta.errors import UsageError
 from bauta.protections import ALL as PROTECTIONS
 from bauta.protections import Protection
-from bauta.recognizers.trainable import RECIPE
+from bauta.recognizers.trainable import training_folder
 from bauta.spec import parse
 from bauta.study.audit.subjects import Asked, separated
 from bauta.train.run import load_pipeline
@@ -20,14 +19,14 @@ from bauta.train.run import load_pipeline
 
 def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
     """A protection to be audited: an object, a spec, ``"PMT(steps=80) @ 5"`` at another cut than the recognizer's own,
-    or a folder of `bauta train` with a network behind protections of its own.
+    a folder of `bauta train` with a network behind protections of its own, or "bauta-partialface", which comes along.
 
     known: classes beside bauta's own that a spec may name. Raises `UsageError`.
     """
     if isinstance(what, Protection):
         return Asked(titled(what), what)
     text, cut = separated(what)
-    if (folder := trained_folder(text)) is not None:
+    if (folder := training_folder(text)) is not None:
         trained = load_pipeline(folder, known=known)
         if not trained.protections:
             raise UsageError(f"{text} is a network without protections: give it as --recognizer.")
@@ -38,15 +37,6 @@ def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
         raise UsageError(f"{text} is no protection.")
     name = titled(made, " ".join(text.split()))
     return Asked(name if cut is None else f"{name}, cut {cut}", made, cut)
-
-
-def trained_folder(text: str) -> Path | None:
-    """The folder of a training that a text names; None where it names none, as a spec does, however long."""
-    try:
-        folder = Path(text).expanduser()
-        return folder if (folder / RECIPE).is_file() else None
-    except (OSError, RuntimeError):  # no name that a disk could hold, or nobody's home
-        return None
 
 
 def titled(part: Protection, otherwise: str = "") -> str:
