@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # rows and columns of samples
 
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")]
+SaveSteps = Annotated[
+    int | None, typer.Option("--save-steps", min=1, help="Steps between checkpoints, beside one an epoch.")
+]
+Devices = Annotated[int, typer.Option("--devices", min=1, help="GPUs, or processes on the CPU.")]
+Batch = Annotated[int, typer.Option("--batch", min=2, help="Pictures at a time, in each process.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")]
+
 app = typer.Typer(no_args_is_help=True, help="Train networks: recognizers with protections, face priors, attributes.")
 
 
@@ -70,14 +78,12 @@ def recognizer(
         float,
         typer.Option("--cast", min=0, max=0.99, help="Strength of a color cast a picture, for gray data; as 0.4."),
     ] = 0.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
-    save_steps: Annotated[
-        int | None, typer.Option("--save-steps", min=1, help="Steps between checkpoints, beside one an epoch.")
-    ] = None,
+    resume: Resume = False,
+    save_steps: SaveSteps = None,
     device: Device = "auto",
-    devices: Annotated[int, typer.Option("--devices", min=1, help="GPUs, or processes on the CPU.")] = 1,
+    devices: Devices = 1,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Threads that read pictures ahead.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
+    seed: Seed = 0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
 ) -> None:
     """Train a recognizer with its protections in place, judged after each epoch on people who are held out.
@@ -136,14 +142,12 @@ def generator(
     latent: Annotated[int, typer.Option("--latent", min=1, help="Numbers that stand for a face.")] = 256,
     limit: Annotated[int | None, typer.Option("--limit", min=8, help="At most so many faces of each set.")] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 12,
-    batch: Annotated[int, typer.Option("--batch", min=2, help="Pictures at a time, in each process.")] = 64,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
-    save_steps: Annotated[
-        int | None, typer.Option("--save-steps", min=1, help="Steps between checkpoints, beside one an epoch.")
-    ] = None,
+    batch: Batch = 64,
+    resume: Resume = False,
+    save_steps: SaveSteps = None,
     device: Device = "auto",
-    devices: Annotated[int, typer.Option("--devices", min=1, help="GPUs, or processes on the CPU.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
+    devices: Devices = 1,
+    seed: Seed = 0,
 ) -> None:
     """Train a face prior: an autoencoder of faces, whose decoder also draws people whom nobody encoded.
 
@@ -182,14 +186,12 @@ def attributes(
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of people, of ten, that are held out.")] = 2,
     limit: Annotated[int | None, typer.Option("--limit", min=8, help="At most so many faces of each set.")] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 20,
-    batch: Annotated[int, typer.Option("--batch", min=2, help="Pictures at a time, in each process.")] = 64,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
-    save_steps: Annotated[
-        int | None, typer.Option("--save-steps", min=1, help="Steps between checkpoints, beside one an epoch.")
-    ] = None,
+    batch: Batch = 64,
+    resume: Resume = False,
+    save_steps: SaveSteps = None,
     device: Device = "auto",
-    devices: Annotated[int, typer.Option("--devices", min=1, help="GPUs, or processes on the CPU.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
+    devices: Devices = 1,
+    seed: Seed = 0,
 ) -> None:
     """Train a network that reads age, gender, race and emotion, for audits: how much of these is left in what leaks.
 
