@@ -118,8 +118,10 @@ def train_generator(
     judge = None if generating.judge is None else Judge(load(generating.judge), held)
 
     def judged() -> Row:
+        if judge is None:
+            return {}
         write_whole(folder / WEIGHTS, written(decoder, *encoded(drawing, faces), half=False))
-        return {} if judge is None else judge(AutoencoderPrior(folder), generating.seed)
+        return judge(AutoencoderPrior(folder), generating.seed)
 
     rows = fit(
         fabric, drawing, examples, generating.recipe, seed=generating.seed, folder=folder, resume=resumed, every=every,
