@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bauta import zoo
-from bauta.attacks import FILTERS, ClientHolder
+from bauta.attacks import ClientHolder
 from bauta.pipeline import Pipeline, System
 from bauta.recognizers import load
 from bauta.study.presets.parties import CURVE_FILTERS, READERS, authorize, readers
@@ -18,10 +18,10 @@ from bauta.zoo.ours import FOLDS, OURS
 
 def pmt_embedded(settings: Settings, quick: bool) -> Iterator[Row]:
     """Who can use a picture that is made for one of bauta's own recognizers: the others, published networks that are
-    here, both also behind purifiers, and the holder of the client's layers.
+    here, both also behind the purifiers that help most, and the holder of the client's layers.
 
     Of LFW only the pairs count whose people none of bauta's recognizers has learned from. quick: one recognizer is
-    authorized and only the purifiers that helped most are tried.
+    authorized.
     """
     settings = settings.few(public=CENTERING)
     if settings.data == "lfw":
@@ -33,6 +33,6 @@ def pmt_embedded(settings: Settings, quick: bool) -> Iterator[Row]:
     yield from run({"bare": System(plain, plain)}, everybody, None, settings.victims, settings.seed, skip=settings.done)
     for name in names[:1] if quick else names:
         systems = authorize(settings, load(name))
-        others = readers(name, names=(*names, *foreign), filters=CURVE_FILTERS if quick else FILTERS)
+        others = readers(name, names=(*names, *foreign), filters=CURVE_FILTERS)
         attacks = [ClientHolder(), *others]
         yield from run(systems, attacks, settings.public, settings.victims, settings.seed, skip=settings.done)
