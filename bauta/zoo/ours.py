@@ -58,4 +58,13 @@ OURS: tuple[Weights, ...] = (
         0.33,
         0.288,
     ),
+    trained(
+        "bottleneck",
+        "29d13425af92b09d1a1638405c3ce85f5e69b95f29b28393bfe736f51b17d3f4",
+        "distillation and softmax",
+        "He, Zhang, Ren and Sun, Deep residual learning, CVPR 2016 (bottlenecks); the weights by bauta",
+        90.50,
+        0.17,
+        0.239,
+    ),
 )
