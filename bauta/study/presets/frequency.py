@@ -54,9 +54,10 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     twin each is unaware. Reconstructions are judged beside clean pictures, by the twin and by a recognizer that took no
     part. Then recovery again in true color, on UTKFace and the celebrities, by attackers with faces of these sets.
 
-    Cost, from single steps and not from a whole run: a batch of 64 takes the twin 6 s of one core, 14 epochs of 8,500
-    pictures 3 hours of it; there are eight such trainings, those of MinusFace longer; and 30 trainings of `RecFace`,
-    half an hour of one core each and the making of the leaks. About a day on two cores. quick: the twin, PartialFace
+    Cost, from single steps and not from a whole run: a picture takes a training 15 ms of one core behind PartialFace,
+    27 as the twin, 36 behind PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with
+    9,000 pictures all eight are two and a half hours. And 30 trainings of `RecFace`, half an hour each, with the making
+    of the leaks. quick: the twin, PartialFace
     and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
