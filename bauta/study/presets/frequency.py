@@ -57,8 +57,8 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     Cost, from single steps and not from a whole run: a picture takes a training 15 ms of one core behind PartialFace,
     27 as the twin, 36 behind PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with
     9,000 pictures all eight are two and a half hours. And 30 trainings of `RecFace`, half an hour each, with the making
-    of the leaks. quick: the twin, PartialFace
-    and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
+    of the leaks. quick: the twin, PartialFace and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets
+    in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
     if settings.data == "lfw":
