@@ -14,6 +14,7 @@ import torch
 
 from bauta.attacks import Comparison, Denoiser, ForeignRecognizer, Knows, Linkage, PlainFace, Purify
 from bauta.errors import BadFile, UsageError
+from bauta.generators import synthetic
 from bauta.pipeline import Pipeline
 from bauta.protections import JPEG, PMT, AdvFace, GaussianNoise, Protection
 from bauta.recognizers import Recognizer
@@ -152,6 +153,17 @@ def test_more_time_is_never_less_and_no_time_drops_what_counts_least(people: Pat
         assert Plan.read(json.loads(json.dumps(plan.written()))) == plan
     with pytest.raises(BadFile, match="no plan"):
         Plan.read({"pairs": 3})
+
+
+def test_templates_of_a_trained_network_are_compared_with_its_own(mine: Recognizer) -> None:
+    """Those of the audited recognizer are another network's, so that comparing with them would find nobody and seem
+    to show that the database is safe."""
+    one = Stand(mine, None).outline(asked("bauta-partialface"))
+    assert one.system.gallery.recognizer is one.pipeline.recognizer
+    faces = synthetic(4, 0, views=2)
+    own = one.system.probe.templates(faces)
+    assert torch.equal(own, one.system.gallery.templates(faces))
+    assert one.plain.recognizer is not one.pipeline.recognizer
 
 
 def test_an_audit_measures_bare_and_protected_unaware_and_aware(whole: Audit) -> None:

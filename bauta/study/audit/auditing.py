@@ -63,10 +63,11 @@ class Auditing:
             for outline in self.outlines:
                 if outline.name not in self.broken and self.missing(outline, tier):
                     yield from self.system(outline, tier)
-        for outline in self.outlines:
-            if outline.name not in self.broken and (late := self.late(outline)):
+        for outline, job in self.late():
+            fits = self.clock.fits(self.plan.seconds.get(cell_of(outline.name, job.attack), 0.0))
+            if fits and outline.name not in self.broken:
                 victims = self.victims_of(outline)
-                yield from self.attacked(self.subject(outline, victims), late, victims)
+                yield from self.attacked(self.subject(outline, victims), [job], victims)
 
     def cells(self, outline: Subject, tier: range) -> list[str]:
         """The cells of a system that are to be run in a tier; what its owner makes of it is in the first."""
@@ -118,18 +119,12 @@ class Auditing:
             reader = self.cast.readers[0] if self.cast.readers else None
             scores.keep(self.folder, scores.measured(subject, victims, reader))
 
-    def late(self, outline: Subject) -> list[Job]:
-        """Of the jobs that the plan left out, those that there is time for after all."""
-        found = []
-        for job in self.plan.jobs(outline, self.cast):
-            cell = cell_of(outline.name, job.attack)
-            if (
-                cell in self.plan.dropped
-                and cell not in self.done
-                and self.clock.fits(self.plan.seconds.get(cell, 0.0))
-            ):
-                found.append(job)
-        return found
+    def late(self) -> list[tuple[Subject, Job]]:
+        """The jobs that the plan left out and that were not run, those that count most first."""
+        cells = set(self.plan.dropped) - self.done
+        found = [(one, job) for one in self.outlines for job in self.plan.jobs(one, self.cast)]
+        late = [(one, job) for one, job in found if cell_of(one.name, job.attack) in cells]
+        return sorted(late, key=lambda entry: entry[1].order)
 
     def attacked(self, subject: Subject, jobs: Sequence[Job], victims: Pairs) -> Iterator[Row]:
         """Some jobs on one system, as far as there is time."""

@@ -204,8 +204,9 @@ class Stand:
     def _trained(self, asked: Asked, inside: Pipeline) -> Subject:
         plain = self.plain(asked.cut)
         pipeline = Pipeline(inside.recognizer, *inside.protections, twin=plain.recognizer)
+        # templates of another network tell nothing about these: who compares has photos embedded by the system itself
         both, cut = System(pipeline, pipeline), plain.recognizer.cut
-        return Subject(asked.name, pipeline, plain, System(pipeline, plain), both, cut, asked)
+        return Subject(asked.name, pipeline, plain, both, both, cut, asked)
 
     def _behind(self, asked: Asked, protection: Protection) -> Subject:
         plain = self.plain(asked.cut)
