@@ -72,13 +72,14 @@ def test_the_demo_from_end_to_end(
         "3. ",
         "4. ",
     ]
-    (authorized,) = [line for line in said.splitlines() if line.startswith("bauta-residual  authorized")]
+    (authorized,) = [line for line in said.splitlines() if line.split()[:2] == ["bauta-residual", "authorized"]]
     assert authorized.split()[2] == "2"
     assert " 1.00 [" in authorized
     for name in ("bauta-ir", "bauta-plain"):
         assert any(line.startswith(name) and " foreign " in line for line in said.splitlines())
     assert "PMT()" in said
     assert "TransferMask(epochs=6)" in said
+    assert "PartialFace() of bauta-partialface" in said
     assert "Done in" in said
     assert len(list((out / "people").rglob("*.png"))) == 96
     assert len(list((out / "pmt").rglob("*.png"))) == 2
