@@ -164,10 +164,13 @@ def judged(
         references = views.references(attack, victim)
         yield from judge_templates(blank, guess, references, views.pairs, getattr(attack, "threshold", None))
         return
-    recognizer = views.system.gallery.recognizer
+    gallery = views.system.gallery
+    recognizer = gallery.recognizer
     lines = srra_lines(zoo.threshold(recognizer.name), views.opposite(Stage.TEMPLATES), views.faces.identity)
 
     def read(images: Tensor) -> Tensor:
+        if gallery.protections:  # a server behind a protection reads nothing else
+            return torch.cat([gallery.templates(batch) for batch in Faces(images).batches(BATCH)])
         return embed(recognizer, Faces(images), BATCH)
 
     truth = views.protected.images
