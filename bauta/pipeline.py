@@ -34,6 +34,11 @@ class Pipeline(nn.Module):
         """The protections, in the order in which they are applied."""
         return [part for part in self._parts if isinstance(part, Protection)]
 
+    @property
+    def widened(self) -> bool:
+        """Whether the wire has another form than the bare recognizer's, so that the server was built for it alone."""
+        return any(isinstance(p, FeatureProtection) and p.changes_channels for p in self.protections)
+
     def _protected(self, stage: Stage, x: Tensor, faces: Faces) -> Tensor:
         for protection in self.protections:
             if protection.stage is stage:
@@ -63,7 +68,7 @@ class Pipeline(nn.Module):
 
     def bare(self) -> Pipeline:
         """The same recognizer without protections (its twin, where the protections changed its input)."""
-        if self.twin is None and any(isinstance(p, FeatureProtection) and p.changes_channels for p in self.protections):
+        if self.twin is None and self.widened:
             raise UsageError("A protection changes the channels of the features: give the plain recognizer as twin=.")
         return Pipeline(self.twin or self.recognizer)
 

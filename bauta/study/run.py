@@ -169,8 +169,9 @@ def judged(
     lines = srra_lines(zoo.threshold(recognizer.name), views.opposite(Stage.TEMPLATES), views.faces.identity)
 
     def read(images: Tensor) -> Tensor:
-        if gallery.protections:  # a server behind a protection reads nothing else
-            return torch.cat([gallery.templates(batch) for batch in Faces(images).batches(BATCH)])
+        if gallery.widened:  # a server that was built for what its protection sends reads nothing else
+            with torch.no_grad():
+                return torch.cat([gallery.templates(batch) for batch in Faces(images).batches(BATCH)])
         return embed(recognizer, Faces(images), BATCH)
 
     truth = views.protected.images

@@ -10,14 +10,25 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from bauta.attacks import ClientHolder, Comparison, ForeignRecognizer, Knowledge, Purify, Reidentification, Victim
+from bauta.attacks import (
+    ClientHolder,
+    Comparison,
+    ForeignRecognizer,
+    Knowledge,
+    Purify,
+    Reconstruction,
+    Reidentification,
+    Victim,
+)
 from bauta.errors import UsageError
 from bauta.faces import Pairs
 from bauta.metrics import SSIM, bootstrap
 from bauta.pipeline import Pipeline, System
-from bauta.protections import PMT, GaussianNoise, WhiteNoise
+from bauta.protections import PMT, GaussianNoise, PartialFace, WhiteNoise
+from bauta.recognizers import Recognizer
+from bauta.recognizers.frequency import BlockDCT
 from bauta.study.records import Row
 from bauta.study.run import refuse_overlap, run
 from bauta.types import Faces, Stage
@@ -37,6 +48,18 @@ class Guessing(Reidentification):
         legacy = torch.from_numpy(np.random.rand(len(leak), 4)).float()  # noqa: NPY002 - what an attack may do
         guess = torch.randn(len(leak), 4) + legacy + random.random()
         return torch.nn.functional.normalize(guess)
+
+
+class Drawing(Reconstruction):
+    """A black picture for each."""
+
+    default_knowledge = Knowledge(sees=Stage.FEATURES)
+
+    def __repr__(self) -> str:
+        return "Drawing()"
+
+    def __call__(self, leak: Tensor, victim: Victim) -> Tensor:
+        return torch.zeros(len(leak), 3, tiny.SIDE, tiny.SIDE)
 
 
 class Greedy(Reidentification):
@@ -207,6 +230,25 @@ def test_without_identities_there_are_no_ranks_and_all_else(systems: dict[str, S
     metrics = {r.metric for r in run({"bare": systems["bare"]}, [READER], None, unknown, 3)}
     assert "rank-1" not in metrics
     assert metrics >= SAME | {"AUC"}
+
+
+def test_pictures_are_read_through_the_scheme_whose_server_reads_nothing_else(victims: Pairs) -> None:
+    """A server of 27 channels cannot be given a picture: what is drawn is protected and embedded as any picture is."""
+    torch.manual_seed(0)
+    servers = []
+    for channels in (192, 27):
+        layers = {"dct": BlockDCT(), "embedding": nn.Conv2d(channels, 8, tiny.SIDE, bias=False)}
+        servers.append(Recognizer(layers, cut=1, name=f"of {channels}"))
+    behind = Pipeline(servers[1], PartialFace(seed=3), twin=servers[0])
+    black = Drawing()
+    rows = list(run({"p": System(behind, behind)}, [black], None, victims, 0))
+    assert not [row.note for row in rows if row.value is None]
+    found = {row.metric: row.value for row in rows}
+    faces = victims.faces[torch.unique(victims.first)]
+    with torch.no_grad():
+        drawn, own = behind.templates(Faces(torch.zeros_like(faces.images))), behind.templates(faces)
+    cosines = torch.nn.functional.cosine_similarity(drawn, own)
+    assert found["COS"] == pytest.approx(float(cosines.mean()), abs=1e-5)
 
 
 def test_a_zoo_networks_own_threshold_judges_it(victims: Pairs) -> None:

@@ -129,12 +129,12 @@ def on_vectors(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stron
     """Those who have features or templates: compared, linked by a student, and drawn out of by a decoder."""
     n, knobs = cast.probes, unaware
     plain = {JUDGED: 1, EMBEDDED: 2 * n + min(500, knobs.faces)}
-    if not subject.widened:
+    if not subject.pipeline.widened:
         yield Job(Comparison(), False, min(500, knobs.faces), 2, plain)
     yield Job(Comparison().knowing(sees=Stage.TEMPLATES), False, min(500, knobs.faces), 2, plain)
     if not enough(cast):
         return
-    wires = [(Knows.NOTHING, unaware, False)] if subject.bare or not subject.widened else []
+    wires = [(Knows.NOTHING, unaware, False)] if subject.bare or not subject.pipeline.widened else []
     if not subject.bare:
         wires.append((Knows.SCHEME, aware, True))
         if subject.keyed and (strong or subject.stage is not Stage.IMAGES):
@@ -187,7 +187,7 @@ def optimizers(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> It
     """Those who optimize, and those who ask the system: a few faces are enough to see what they reach."""
     n = min(cast.probes, OPTIMIZED // 2)
     own = {JUDGED: 1.0, EMBEDDED: 3.0 * 100 * n}
-    if not subject.widened:
+    if not subject.pipeline.widened:
         yield Job(Inversion(steps=100), False, 64, 10, own, few=True)
     if subject.stage is Stage.IMAGES and enough(cast):
         held = ClientHolder(PlainFace(steps=unaware.steps, batch_size=BATCH))
@@ -195,7 +195,7 @@ def optimizers(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs) -> It
     if cast.level != ALL:
         return
     rounds, steps = UNSPLIT
-    if not subject.widened:
+    if not subject.pipeline.widened:
         guessed = {JUDGED: 1.0, EMBEDDED: 6.0 * rounds * steps * n}
         yield Job(UnSplit(rounds=rounds, steps=steps), False, 8, 17, guessed, few=True)
     if enough(cast):

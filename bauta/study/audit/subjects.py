@@ -74,11 +74,6 @@ class Subject:
         return THREATS if self.stage is Stage.IMAGES else (WIRE, DATABASE, INSIDER)
 
     @property
-    def widened(self) -> bool:
-        """Whether the wire has another form than the bare recognizer's."""
-        return any(isinstance(p, FeatureProtection) and p.changes_channels for p in self.pipeline.protections)
-
-    @property
     def keyed(self) -> bool:
         """Whether somebody holds keys that others do not."""
         return any(hasattr(p, "seed") for p in self.pipeline.protections)
@@ -96,7 +91,9 @@ class Subject:
     @property
     def behind_dct(self) -> bool:
         """Whether the wire carries channels of a block DCT."""
-        return self.widened and any(getattr(p, "channels", CHANNELS + 1) <= CHANNELS for p in self.pipeline.protections)
+        return self.pipeline.widened and any(
+            getattr(p, "channels", CHANNELS + 1) <= CHANNELS for p in self.pipeline.protections
+        )
 
     def facts(self) -> dict[str, object]:
         """What every row of this system says."""
