@@ -175,7 +175,7 @@ def test_people_in_color_are_victims_or_attackers() -> None:
 
 def test_recovery_in_color(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preset, "load_dataset", lambda data: tiny.faces(300, seed=8))
-    monkeypatch.setattr(preset, "recovering", lambda name, scheme, quick: [InverseDCT()])
+    monkeypatch.setattr(preset, "drawing", lambda name, scheme, quick: [InverseDCT()])
     scheme = PartialFace()
     pipeline = Pipeline(server(channels=27).frozen(), scheme, twin=server().frozen())
     rows = list(preset.in_color(settings, "PartialFace", pipeline, "celeb12"))

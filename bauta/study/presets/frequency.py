@@ -165,16 +165,25 @@ def parts(settings: Settings, name: str, quick: bool) -> Iterator[tuple[Settings
 
 
 def recovering(name: str, scheme: Scheme, quick: bool) -> list[Attack]:
-    """Those who draw the picture."""
-    knows, drawn = knowing(name), Knows.DRAW if scheme.drawn else knowing(name)
-    learned = RecFace(steps=3, batch_size=8, width=0.5) if quick else RecFace()
-    linear = LinearInversion(steps=5, candidates=1) if quick else LinearInversion()
-    made: list[Attack] = [linear.knowing(knows=knows), InverseDCT().knowing(knows=drawn), learned.knowing(knows=knows)]
+    """Those who draw the picture: with the keys, with keys of their own, with each picture's draw."""
+    made, learned = drawing(name, scheme, quick), network(quick)
     if scheme.keyed:
         made.append(learned.knowing(knows=Knows.SCHEME))
     if scheme.drawn:
         made.append(Unshuffled(learned))
     return made
+
+
+def drawing(name: str, scheme: Scheme, quick: bool) -> list[Attack]:
+    """One attacker of each kind: who solves, who transforms back, who learns."""
+    knows, drawn = knowing(name), Knows.DRAW if scheme.drawn else knowing(name)
+    linear = LinearInversion(steps=5, candidates=1) if quick else LinearInversion()
+    return [linear.knowing(knows=knows), InverseDCT().knowing(knows=drawn), network(quick).knowing(knows=knows)]
+
+
+def network(quick: bool) -> RecFace:
+    """Who learns, within minutes of one core."""
+    return RecFace(steps=3, batch_size=8, width=0.5) if quick else RecFace(steps=150, batch_size=16, width=0.5)
 
 
 def knowing(name: str) -> Knows:
@@ -195,7 +204,7 @@ def in_color(settings: Settings, name: str, pipeline: Pipeline, data: str) -> It
         return
     yield from run(
         {system: System(pipeline, pipeline.bare())},
-        recovering(name, SCHEMES[name], quick=False),
+        drawing(name, SCHEMES[name], quick=False),
         public,
         victims,
         settings.seed,
@@ -217,7 +226,7 @@ def apart(faces: Faces, held: int) -> tuple[Faces, Faces]:
 
 def in_color_cells(name: str, sets: Iterable[str] = tuple(COLOR)) -> set[str]:
     """What is asked of one scheme in color."""
-    attacks = recovering(name, SCHEMES[name], quick=False)
+    attacks = drawing(name, SCHEMES[name], quick=False)
     return {cell_of(f"{name}, {data}", attack) for data in sets for attack in attacks}
 
 
