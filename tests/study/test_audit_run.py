@@ -12,7 +12,8 @@ import pytest
 import tiny
 import torch
 
-from bauta.attacks import Comparison, Denoiser, ForeignRecognizer, Knows, Linkage, PlainFace, Purify
+from bauta import zoo
+from bauta.attacks import Comparison, Denoiser, ForeignRecognizer, InverseDCT, Knows, Linkage, PlainFace, Purify
 from bauta.errors import BadFile, UsageError
 from bauta.generators import synthetic
 from bauta.pipeline import Pipeline
@@ -33,6 +34,7 @@ from bauta.study.records import read
 from bauta.study.run import cell_of
 from bauta.study.sanity import is_bare
 from bauta.types import Stage
+from bauta.zoo.digests import digest
 
 
 @pytest.fixture(scope="module")
@@ -297,3 +299,17 @@ def test_names_and_cuts(mine: Recognizer) -> None:
     assert stand.outline(made[1]).plain is stand.plain(2)
     assert isinstance(stand.plain(2), Pipeline)
     assert stand.outline(made[2]).stage is Stage.IMAGES
+
+
+def test_a_trained_network_is_attacked_and_its_file_is_in_the_report(people: Path, tmp_path: Path) -> None:
+    request = Request(
+        [asked("bauta-partialface")], "bauta-residual", people, tmp_path, attacks=[InverseDCT()], readers=[], budget=60
+    )
+    found = measure(request)
+    assert {row.system for row in found.failed} <= {"bare"}, "whose wire carries no DCT"
+    own = [row for row in found.rows if "PartialFace" in row.system and row.attack.startswith("InverseDCT")]
+    assert {row.knows for row in own} == {"DRAW"}
+    assert {"SSIM", "COS"} <= {row.metric for row in own}, "read by the server behind the scheme"
+    weights = zoo.locate(zoo.tool("bauta-partialface").files[0]).parent / "weights.safetensors"
+    assert found.document.weights["bauta-partialface, weights.safetensors"] == digest(weights)
+    assert found.settings["audit"]["networks"]["bauta-partialface, weights.safetensors"] == digest(weights)

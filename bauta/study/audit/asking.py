@@ -31,7 +31,7 @@ def asked(what: str | Protection, known: Iterable[type] = ()) -> Asked:
         if not trained.protections:
             raise UsageError(f"{text} is a network without protections: give it as --recognizer.")
         inside = " + ".join(titled(part) for part in trained.protections)
-        return Asked(f"{inside} of {folder.name}", None, cut, trained)
+        return Asked(f"{inside} of {folder.name}", None, cut, trained, folder)
     made = parse(text, (*PROTECTIONS, *known))
     if not isinstance(made, Protection):
         raise UsageError(f"{text} is no protection.")

@@ -113,7 +113,7 @@ def on_pictures(subject: Subject, cast: Cast, unaware: Knobs, aware: Knobs, stro
         Denoiser(steps=max(1, knobs.steps // 2), batch_size=BATCH, width=0.5).knowing(knows=knows),
         is_aware,
         knobs.faces,
-        5,
+        3,  # nobody else says what eyes would see
         {JUDGED: 1.5, DENOISER_STEP: knobs.steps / 2, PROTECTED: knobs.faces * is_aware, EMBEDDED: 2 * n},
     )
     if cast.teacher is not None and is_aware:

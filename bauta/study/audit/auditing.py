@@ -86,13 +86,13 @@ class Auditing:
 
     def absent(self, measured: frozenset[str]) -> list[tuple[str, str]]:
         """Every cell that belongs to the audit and has no rows, and why."""
-        found = []
-        for outline in self.outlines:
-            for job in self.plan.jobs(outline, self.cast):
-                cell = cell_of(outline.name, job.attack)
-                if cell not in measured:
-                    found.append((cell, self.plan.dropped.get(cell, "the time was over; run it again to go on")))
-        return found
+        cells = [cell_of(one.name, job.attack) for one, job in self.every()]
+        over = "the time was over; run it again to go on"
+        return [(cell, self.plan.dropped.get(cell, over)) for cell in cells if cell not in measured]
+
+    def every(self) -> list[tuple[Subject, Job]]:
+        """All jobs on all systems, what the plan left out among them."""
+        return [(one, job) for one in self.outlines for job in self.plan.jobs(one, self.cast)]
 
     def system(self, outline: Subject, tier: range) -> Iterator[Row]:
         """One system: what its owner makes of it, then its attackers of one tier, those that count most first."""
@@ -122,8 +122,7 @@ class Auditing:
     def late(self) -> list[tuple[Subject, Job]]:
         """The jobs that the plan left out and that were not run, those that count most first."""
         cells = set(self.plan.dropped) - self.done
-        found = [(one, job) for one in self.outlines for job in self.plan.jobs(one, self.cast)]
-        late = [(one, job) for one, job in found if cell_of(one.name, job.attack) in cells]
+        late = [(one, job) for one, job in self.every() if cell_of(one.name, job.attack) in cells]
         return sorted(late, key=lambda entry: entry[1].order)
 
     def attacked(self, subject: Subject, jobs: Sequence[Job], victims: Pairs) -> Iterator[Row]:

@@ -19,6 +19,7 @@ from bauta.estimators import ESTIMATORS, estimator
 from bauta.faces import Pairs, load_dataset, load_pairs, split_by_identity
 from bauta.faces.images import write_bytes
 from bauta.recognizers import Recognizer, load
+from bauta.recognizers.trainable import training_folder
 from bauta.study import records
 from bauta.study.audit.auditing import Auditing, Told
 from bauta.study.audit.budget import Clock
@@ -30,6 +31,7 @@ from bauta.study.gallery import Gallery, common_faces
 from bauta.study.presets.settings import public_faces
 from bauta.study.run import refuse_overlap
 from bauta.types import Faces
+from bauta.zoo.digests import remembered
 
 ROWS, SETTINGS = "rows.jsonl", "settings.json"
 # what decides the numbers; a machine and a budget decide the time, and the plan that was made at first
@@ -64,6 +66,13 @@ class Request:
     faces: bool = True
     code: Mapping[str, str] = field(default_factory=dict)
 
+    def networks(self) -> dict[str, str]:
+        """The files of trained networks, "FOLDER, FILE" -> SHA-256: a folder's name does not say what it learned."""
+        own = training_folder(self.recognizer) if isinstance(self.recognizer, str) else None
+        folders = [own, *(one.folder for one in self.protections)]
+        files = [path for folder in folders if folder is not None for path in sorted(folder.glob("*.safetensors"))]
+        return {f"{path.parent.name}, {path.name}": remembered(path) for path in files}
+
     def stated(self, readers: Sequence[ForeignRecognizer]) -> dict[str, Any]:
         """What decides the numbers, as settings.json has it."""
         place = Path(self.data).expanduser()
@@ -79,6 +88,7 @@ class Request:
                 "readers": [reader.recognizer.name for reader in readers],
                 "pairs": self.pairs,
                 "seed": self.seed,
+                "networks": self.networks(),
                 "code": dict(self.code),
             },
             "versions": {"bauta": __version__, "torch": torch.__version__, "python": platform.python_version()},

@@ -101,7 +101,7 @@ def finished(audit: Opened) -> Audit:
         absent=absent,
         settings={key: value for key, value in settings.items() if key not in ("versions", "cuts")},
         versions={str(key): str(value) for key, value in settings["versions"].items()},
-        weights=digests(rows) | digests([named(settings["audit"]["recognizer"])]),
+        weights=digests(rows) | digests([named(settings["audit"]["recognizer"])]) | request.networks(),
         faces_left_out=not request.faces,
     )
     return Audit(request.out, rows, judged, made, audit.cuts, absent, settings, document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -32,13 +33,15 @@ class Asked:
     """A protection as it was asked for.
 
     name: in rows and tables. protection: not fitted; None for the bare recognizer. cut: None for the recognizer's own.
-    trained: a network of its own behind protections of its own, as `bauta train` leaves it, instead of a protection.
+    trained: a network of its own behind protections of its own, as `bauta train` leaves it, instead of a protection;
+    folder: where it lies.
     """
 
     name: str
     protection: Protection | None = None
     cut: int | None = None
     trained: Pipeline | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from bauta import zoo
 from bauta.attacks import ClientHolder
@@ -13,7 +12,7 @@ from bauta.study.presets.parties import CURVE_FILTERS, READERS, authorize, reade
 from bauta.study.presets.settings import CENTERING, Settings
 from bauta.study.records import Row
 from bauta.study.run import run
-from bauta.zoo.ours import FOLDS, OURS
+from bauta.zoo.ours import OURS
 
 
 def pmt_embedded(settings: Settings, quick: bool) -> Iterator[Row]:
@@ -23,9 +22,7 @@ def pmt_embedded(settings: Settings, quick: bool) -> Iterator[Row]:
     Of LFW only the pairs count whose people none of bauta's recognizers has learned from. quick: one recognizer is
     authorized.
     """
-    settings = settings.few(public=CENTERING)
-    if settings.data == "lfw":
-        settings = replace(settings, victims=settings.victims.last(FOLDS))
+    settings = settings.few(public=CENTERING).unseen()
     names = [record.name for record in OURS]
     foreign = [name for name in READERS if zoo.place(zoo.weights(name).files[0])]
     plain = Pipeline(load(names[0]))

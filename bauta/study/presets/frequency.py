@@ -24,7 +24,6 @@ from bauta.study.run import cell_of, run, seed_everything
 from bauta.study.verification import verified
 from bauta.train import ColorCast
 from bauta.types import Faces
-from bauta.zoo.ours import FOLDS
 
 QUICK = (TWIN, "PartialFace", "MinusFace")
 QUICK_PAIRS, QUICK_FACES = 20, 32
@@ -61,8 +60,7 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
-    if settings.data == "lfw":
-        settings = replace(settings, victims=settings.victims.last(FOLDS))
+    settings = settings.unseen()
     cast = CAST if is_gray(settings.victims.faces) else 0.0
     settings = settings.few(QUICK_PAIRS, QUICK_FACES) if quick else settings.few(public=ATTACKERS)
     networks = Networks(settings, cast, quick)

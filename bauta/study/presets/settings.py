@@ -14,6 +14,7 @@ from bauta.faces.datasets import DataSet, open_data
 from bauta.study.records import Row
 from bauta.study.run import Fits
 from bauta.types import Faces
+from bauta.zoo.ours import FOLDS
 
 CENTERING = 500  # of the attacker's faces, where they only tell him a mean and a spread
 
@@ -44,6 +45,10 @@ class Settings:
     def pictures(self) -> Path:
         """The folder of all protected pictures; studies that share it do not make one twice."""
         return self.out / "pictures" if self.store is None else self.store
+
+    def unseen(self) -> Settings:
+        """The same on those pairs whose people none of bauta's own networks has learned from: of LFW its last folds."""
+        return replace(self, victims=self.victims.last(FOLDS)) if self.data == "lfw" else self
 
     def few(self, pairs: int | None = None, public: int | None = None) -> Settings:
         """The same on at most so many pairs, and with at most so many of the attacker's faces; None keeps all."""
