@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bauta.errors import ShapeError, UsageError, check_shape
 from bauta.metrics.base import Metric, SetMetric
+from bauta.metrics.draws import balanced_accuracies, macro_aucs
 from bauta.metrics.image import cosine
 from bauta.metrics.verification import auc
 
@@ -99,8 +100,8 @@ def blind_error(years: Tensor) -> float:
 
 
 # scores are logits here and the truth is labels
-BALANCED_ACCURACY = SetMetric("balanced accuracy", balanced_accuracy, private_when="low")
-MACRO_AUC = SetMetric("macro AUC", macro_auc, private_when="low")
+BALANCED_ACCURACY = SetMetric("balanced accuracy", balanced_accuracy, private_when="low", at_once=balanced_accuracies)
+MACRO_AUC = SetMetric("macro AUC", macro_auc, private_when="low", at_once=macro_aucs)
 COSSIM = Metric("CosSim", attribute_cosine, private_when="low")
 AGE_ERROR = Metric("age error", years_apart, private_when="high", unit="years")
 AGE_DIFFERENCE = Metric("age difference", years_apart, private_when="high", unit="years")

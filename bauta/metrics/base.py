@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from bauta.errors import ShapeError, UsageError
 
 Direction = Literal["low", "high"]
+AT_ONCE = 2_000_000  # counts in memory at a time
+KEPT = 8_000_000  # and of one set that are remembered: 64 MB
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,14 @@ class Metric:
 class SetMetric:
     """A number that belongs to a whole set of comparisons, not to one of them (AUC, EER, TAR at a FAR).
 
-    score: (scores (N,), same (N,) bool) -> one number.
+    score: (scores (N,), same (N,) bool) -> one number. at_once: of many draws, as `bootstrap` takes it.
     """
 
     name: str
     score: Callable[[Tensor, Tensor], float] = field(repr=False)
     private_when: Direction
     unit: str = ""
+    at_once: Callable[..., Tensor] | None = field(default=None, repr=False)
 
     def __call__(self, scores: Tensor, same: Tensor) -> float:
         """The number for these comparisons."""
@@ -53,7 +57,7 @@ class SetMetric:
         self, scores: Tensor, same: Tensor, groups: Tensor | None = None, *, draws: int = 1000, seed: int = 0
     ) -> Interval:
         """The number with its 95 % interval; `groups` as in `bootstrap`."""
-        return bootstrap(self.score, scores, same, groups=groups, draws=draws, seed=seed)
+        return bootstrap(self.score, scores, same, groups=groups, draws=draws, seed=seed, at_once=self.at_once)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def bootstrap(
     draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
+    at_once: Callable[..., Tensor] | None = None,
 ) -> Interval:
     """`statistic(*arrays)` with a percentile interval from resampling identities, not rows.
 
@@ -80,6 +85,8 @@ def bootstrap(
     is; (N, 2), whose two pictures a comparison joins (it then appears as often as the two drawn counts multiply, Owen,
     The pigeonhole bootstrap, 2007; a person compared with themselves counts once); None where every row is a
     person. A draw on which the statistic has no meaning (`UsageError`: one class is missing) is left out.
+    at_once: the same statistic of many draws, many times as quick: (counts (K, N), *arrays) -> (K,), where counts say
+    how often a draw has each row; NaN where it has no meaning. `bauta.metrics.draws` has those of this package.
 
     Raises `UsageError` when arrays disagree in length, there are fewer than two identities, or fewer than half of the
     draws have a meaning.
@@ -94,22 +101,14 @@ def bootstrap(
     people, owner = torch.unique(owners, return_inverse=True)
     if len(people) < 2:
         raise UsageError(f"An interval over identities needs at least two of them, got {len(people)}.")
-
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.arange(n)
-    values = []
-    for _ in range(draws):
-        drawn = torch.randint(len(people), (len(people),), generator=generator)
-        times = torch.bincount(drawn, minlength=len(people))[owner]
-        if owner.ndim == 2:
-            times = torch.where(owner[:, 0] == owner[:, 1], times[:, 0], times.prod(1))
-        chosen = rows.repeat_interleave(times)
-        if not len(chosen):
-            continue
-        try:
-            values.append(float(statistic(*(a[chosen.to(a.device)] for a in arrays))))
-        except UsageError:
-            continue
+    values: list[float] = []
+    for counts in resampled(owner, len(people), draws, seed):
+        counts = counts[counts.any(1)]
+        if at_once is None:
+            values += one_by_one(statistic, counts, arrays)
+        elif len(counts):
+            found = at_once(counts, *(a.detach().cpu() for a in arrays))
+            values += found[~found.isnan()].tolist()
     if 2 * len(values) < draws or not values:
         raise UsageError(
             f"Only {len(values)} of {draws} draws over {len(people)} identities have a meaning; measure more people."
@@ -117,6 +116,51 @@ def bootstrap(
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = torch.quantile(torch.tensor(values, dtype=torch.float64), ends).tolist()
     return Interval(float(statistic(*arrays)), low, high, n)
+
+
+def one_by_one(statistic: Callable[..., Tensor | float], counts: Tensor, arrays: Sequence[Tensor]) -> list[float]:
+    """The statistic of each draw's rows, without the draws on which it has no meaning."""
+    rows, values = torch.arange(counts.shape[1]), []
+    for times in counts:
+        chosen = rows.repeat_interleave(times)
+        try:
+            values.append(float(statistic(*(a[chosen.to(a.device)] for a in arrays))))
+        except UsageError:
+            continue
+    return values
+
+
+def resampled(owner: Tensor, people: int, draws: int, seed: int) -> Iterable[Tensor]:
+    """How often each row is in each draw, (K, N) whole numbers, in parts that fit into memory.
+
+    owner: (N,) or (N, 2), numbers in 0..people-1. The draws of small sets are kept: a table asks for them again and
+    again, of the very same pairs.
+    """
+    if draws * len(owner) > KEPT:
+        return parted(owner, people, draws, seed)
+    return kept(owner.numpy().tobytes(), tuple(owner.shape), people, draws, seed)
+
+
+@lru_cache(maxsize=8)
+def kept(owner: bytes, shape: tuple[int, ...], people: int, draws: int, seed: int) -> tuple[Tensor, ...]:
+    """`resampled`, remembered."""
+    return tuple(parted(torch.frombuffer(bytearray(owner), dtype=torch.long).view(shape), people, draws, seed))
+
+
+def parted(owner: Tensor, people: int, draws: int, seed: int) -> Iterator[Tensor]:
+    """`resampled`, made part by part."""
+    generator = torch.Generator().manual_seed(seed)
+    part = max(1, AT_ONCE // len(owner))
+    for begun in range(0, draws, part):
+        many = min(part, draws - begun)
+        drawn = torch.stack([torch.randint(people, (people,), generator=generator) for _ in range(many)])
+        places = drawn + people * torch.arange(many)[:, None]
+        times = torch.bincount(places.flatten(), minlength=many * people).view(many, people)
+        if owner.ndim == 2:
+            first, second = owner.unbind(1)
+            yield torch.where(first == second, times[:, first], times[:, first] * times[:, second])
+        else:
+            yield times[:, owner]
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from bauta.errors import ShapeError, UsageError, check_shape
 from bauta.metrics.base import SetMetric
+from bauta.metrics.draws import aucs, eers, tars
 from bauta.types import Templates
 
 
@@ -227,8 +228,10 @@ def srra(self_scores: Tensor, threshold: float) -> Tensor:
 
 def tar_metric(far: float) -> SetMetric:
     """TAR at a FAR that is set on the very scores that are judged (recalibrated), as a metric."""
-    return SetMetric(f"TAR@FAR={far:g}", lambda scores, same: tar_at_far(scores, same, far), private_when="low")
+    return SetMetric(
+        f"TAR@FAR={far:g}", lambda scores, same: tar_at_far(scores, same, far), private_when="low", at_once=tars(far)
+    )
 
 
-AUC = SetMetric("AUC", auc, private_when="low")
-EER = SetMetric("EER", eer, private_when="high")
+AUC = SetMetric("AUC", auc, private_when="low", at_once=aucs)
+EER = SetMetric("EER", eer, private_when="high", at_once=eers)

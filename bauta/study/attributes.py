@@ -9,10 +9,10 @@ from torch import Tensor
 
 from bauta.errors import UsageError
 from bauta.metrics.attribute import (
+    BALANCED_ACCURACY,
+    MACRO_AUC,
     attribute_cosine,
-    balanced_accuracy,
     blind_error,
-    macro_auc,
     majority,
     years_apart,
 )
@@ -40,7 +40,7 @@ def judge_attributes(
         return
     classes = len(torch.unique(truth))
     note = f"chance {1 / classes:.4f}, majority {majority(truth):.4f}"
-    right = ledger.over(f"balanced accuracy of {name}", balanced_accuracy, guess, truth)
+    right = ledger.over(f"balanced accuracy of {name}", BALANCED_ACCURACY, guess, truth)
     yield Row(**{**right.__dict__, "note": note})
-    yield ledger.over(f"AUC of {name}", macro_auc, guess, truth)
+    yield ledger.over(f"AUC of {name}", MACRO_AUC, guess, truth)
     yield ledger.mean(f"CosSim of {name}", attribute_cosine(guess, clean))

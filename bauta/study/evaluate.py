@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from bauta.faces import Pairs
-from bauta.metrics import auc, bootstrap, eer, tar_at_far, ten_fold_accuracy
+from bauta.metrics import AUC, EER, bootstrap, tar_metric, ten_fold_accuracy
 from bauta.metrics.base import Interval
+from bauta.metrics.draws import fold_means
 from bauta.metrics.verification import hits, mean_of_folds
 from bauta.recognizers import Recognizer
 from bauta.recognizers.embedding import embed
@@ -49,14 +50,14 @@ def evaluate(
     who = pairs.faces.identity
     groups = None if who is None else torch.stack([who[pairs.first], who[pairs.second]], 1)
     folds = ten_fold_accuracy(scores, same, pairs.fold)
-    right = bootstrap(mean_of_folds, hits(scores, same, pairs.fold), pairs.fold, groups=groups)
-    tar = {far: bootstrap(lambda s, y, far=far: tar_at_far(s, y, far), scores, same, groups=groups) for far in FARS}
+    right = bootstrap(mean_of_folds, hits(scores, same, pairs.fold), pairs.fold, groups=groups, at_once=fold_means)
+    tar = {far: tar_metric(far).interval(scores, same, groups) for far in FARS}
     return Evaluation(
         right,
         folds.deviation,
         folds.threshold,
-        bootstrap(eer, scores, same, groups=groups),
-        bootstrap(auc, scores, same, groups=groups),
+        EER.interval(scores, same, groups),
+        AUC.interval(scores, same, groups),
         tar,
         seconds,
     )

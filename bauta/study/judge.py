@@ -11,18 +11,19 @@ from torch import Tensor
 from bauta.errors import UsageError
 from bauta.faces import Pairs
 from bauta.metrics import (
+    AUC,
     PSNR,
     SSIM,
-    auc,
     best_threshold,
     bootstrap,
     pmt_accuracy,
     rank1,
     srra,
-    tar_at_far,
+    tar_metric,
     threshold_at_far,
 )
-from bauta.metrics.base import Interval, Metric
+from bauta.metrics.base import Interval, Metric, SetMetric
+from bauta.metrics.draws import means
 from bauta.metrics.image import cosine
 from bauta.study.records import Row
 from bauta.types import Images, Templates
@@ -51,11 +52,14 @@ class Ledger:
         """The mean of one value a row, of all rows or of the chosen ones."""
         chosen = slice(None) if rows is None else rows
         groups = None if self.groups is None else self.groups[chosen]
-        return self.row(metric, bootstrap(mean, values[chosen].float(), groups=groups), private_when, note)
+        return self.row(
+            metric, bootstrap(mean, values[chosen].float(), groups=groups, at_once=means), private_when, note
+        )
 
-    def over(self, metric: str, statistic: Callable[..., float], *arrays: Tensor, private_when: str = "low") -> Row:
+    def over(self, metric: str, statistic: SetMetric, *arrays: Tensor) -> Row:
         """A statistic of the whole set."""
-        return self.row(metric, bootstrap(statistic, *arrays, groups=self.groups), private_when)
+        found = bootstrap(statistic, *arrays, groups=self.groups, at_once=statistic.at_once)
+        return self.row(metric, found, statistic.private_when)
 
 
 def judge_templates(
@@ -84,8 +88,8 @@ def judge_templates(
     yield ledger.mean(f"accepted as the same person{suffix}", pair > line, note=at, rows=same)
     yield ledger.mean(f"accepted as a stranger{suffix}", pair > line, note=at, rows=~same)
     yield ledger.mean(f"cosine to itself{suffix}", own)
-    yield ledger.over(f"AUC{suffix}", auc, pair, same)
-    yield ledger.over(f"TAR@FAR={FAR:g}{suffix or ' recalibrated'}", tar, pair, same)
+    yield ledger.over(f"AUC{suffix}", AUC, pair, same)
+    yield ledger.over(f"TAR@FAR={FAR:g}{suffix or ' recalibrated'}", tar_metric(FAR), pair, same)
     if who is not None:
         chosen = ranked(victims)
         people = who[victims.first[chosen]]
@@ -160,8 +164,3 @@ def filled(row: Row, interval: Interval) -> Row:
 def mean(values: Tensor) -> float:
     """The statistic of most rows."""
     return float(values.mean())
-
-
-def tar(scores: Tensor, same: Tensor) -> float:
-    """TAR at `FAR`, at the threshold that these very scores give."""
-    return tar_at_far(scores, same, FAR)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from bauta.faces import Pairs
-from bauta.metrics import bootstrap, tar_at_far
+from bauta.metrics import bootstrap, tar_metric
+from bauta.metrics.base import Interval, SetMetric
+from bauta.metrics.draws import fold_means
 from bauta.metrics.verification import hits, mean_of_folds
 from bauta.pipeline import Pipeline, System
 from bauta.study.judge import STRICT_FAR, filled
@@ -17,7 +19,8 @@ from bauta.study.records import Row
 from bauta.study.views import BATCH
 from bauta.types import Faces, Stage, Templates
 
-ACCURACY, TAR = "accuracy, ten folds", f"TAR@FAR={STRICT_FAR:g}"
+ACCURACY, TRUE = "accuracy, ten folds", tar_metric(STRICT_FAR)
+TAR = TRUE.name
 LOST = " lost"
 
 
@@ -34,23 +37,27 @@ def verified(blank: Row, system: System, pairs: Pairs) -> Iterator[Row]:
     before, after = (bare[pairs.first] * bare[pairs.second]).sum(1), scores.sum(1)
     right_before, right_after = (hits(s, pairs.same, pairs.fold) for s in (before, after))
 
-    def lost(was: Tensor, now: Tensor, fold: Tensor) -> float:
-        return mean_of_folds(was, fold) - mean_of_folds(now, fold)
-
-    def tar(now: Tensor, same: Tensor) -> float:
-        return tar_at_far(now, same, STRICT_FAR)
-
-    def tar_lost(was: Tensor, now: Tensor, same: Tensor) -> float:
-        return tar(was, same) - tar(now, same)
-
-    found = {
-        ACCURACY: bootstrap(mean_of_folds, right_after, pairs.fold, groups=groups),
-        ACCURACY + LOST: bootstrap(lost, right_before, right_after, pairs.fold, groups=groups),
-        TAR: bootstrap(tar, after, pairs.same, groups=groups),
-        TAR + LOST: bootstrap(tar_lost, before, after, pairs.same, groups=groups),
-    }
+    accuracy = SetMetric(ACCURACY, mean_of_folds, "high", at_once=fold_means)
+    found = {}
+    for one, was, now, of in ((accuracy, right_before, right_after, pairs.fold), (TRUE, before, after, pairs.same)):
+        found[one.name] = one.interval(now, of, groups)
+        found[one.name + LOST] = lost(one, was, now, of, groups)
     for metric, interval in found.items():
         yield filled(replace(blank, metric=metric, private_when=""), interval)
+
+
+def lost(metric: SetMetric, was: Tensor, now: Tensor, of: Tensor, groups: Tensor | None) -> Interval:
+    """How much smaller a number became, on the same draws of people."""
+    many = metric.at_once
+    assert many is not None
+
+    def plain(was: Tensor, now: Tensor, of: Tensor) -> float:
+        return metric(was, of) - metric(now, of)
+
+    def at_once(counts: Tensor, was: Tensor, now: Tensor, of: Tensor) -> Tensor:
+        return many(counts, was, of) - many(counts, now, of)
+
+    return bootstrap(plain, was, now, of, groups=groups, at_once=at_once)
 
 
 def templates(pipeline: Pipeline, faces: Faces) -> Templates:

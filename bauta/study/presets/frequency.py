@@ -13,6 +13,7 @@ from bauta.attacks.reconstruction.linear_inversion import LinearInversion
 from bauta.errors import BautaError, MissingError
 from bauta.faces import Pairs, load_dataset
 from bauta.metrics import bootstrap
+from bauta.metrics.draws import means
 from bauta.pipeline import Pipeline, System
 from bauta.study.found import OWNER
 from bauta.study.judge import filled, mean
@@ -149,7 +150,7 @@ def cost(blank: Row, pipeline: Pipeline, faces: Faces) -> Iterator[Row]:
             seconds.append(time.perf_counter() - begun)
             sent = wire.numel() * 4
     threads = f"{torch.get_num_threads()} threads"
-    taken = bootstrap(mean, 1000 * torch.tensor(seconds))
+    taken = bootstrap(mean, 1000 * torch.tensor(seconds), at_once=means)
     yield filled(replace(blank, metric=CLIENT_TIME, note=threads), taken)
     yield replace(blank, metric=BYTES, value=float(sent))
 
