@@ -21,19 +21,19 @@ def steps(batch: int) -> None:
     import torch
 
     from bauta.recognizers.trainable import new
-    from bauta.train.engine import keep_freed_memory
+    from bauta.train.engine import freed_memory_kept
 
     torch.set_num_threads(1)
-    keep_freed_memory()
     images = torch.rand(batch, 3, 112, 112, generator=torch.Generator().manual_seed(0))
-    for name in NETWORKS:
-        network = new(name, {}).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        taken = []
-        for _ in range(4):
-            begun = time.perf_counter()
-            network.embed(images).sum().backward()
-            taken.append(time.perf_counter() - begun)
-        print(name, 1000 * min(taken[1:]) / batch)
+    with freed_memory_kept():
+        for name in NETWORKS:
+            network = new(name, {}).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+            taken = []
+            for _ in range(4):
+                begun = time.perf_counter()
+                network.embed(images).sum().backward()
+                taken.append(time.perf_counter() - begun)
+            print(name, 1000 * min(taken[1:]) / batch)
 
 
 def measured(batch: int, *, kept: bool) -> dict[str, float]:

@@ -18,6 +18,7 @@ from bauta.train import checkpoints, plans
 from bauta.train.augment import Augment
 from bauta.train.batches import Batch, read, redrawn, step_seed, steps_in
 from bauta.train.checkpoints import Position, Row
+from bauta.train.engine import freed_memory_kept
 from bauta.train.examples import Examples
 from bauta.train.logs import write_curve, write_tensorboard
 from bauta.train.objective import Minimized
@@ -120,26 +121,27 @@ def fit(
         if told:
             told(now.epoch, now.step, steps, {name: total / now.step for name, total in now.sums.items()})
 
-    for number in range(position.epoch, recipe.epochs):
-        module.train()
-        shares = {"seed": seed, "epoch": number, "first": position.step, "process": process, "processes": processes}
-        batches = read(examples, pictures, workers=workers, **shares)
-        means = epoch(
-            fabric, module, running, batches,
-            prepared=lambda batch, n=number: prepared(batch, recipe.augment, seed, n, copies),  # type: ignore[misc]
-            draws=lambda step, n=number: step_seed(seed, n, step, process),  # type: ignore[misc]
-            position=position, after=after,
-        )  # fmt: skip
-        row: Row = {"epoch": number + 1, **averaged(fabric, means)}
-        row |= {"rate": float(steppers[0].schedule.get_last_lr()[0]), "seconds": round(position.seconds, 1)}
-        if judged and fabric.is_global_zero:
-            row |= judged()
-        position = Position(number + 1, rows=[*position.rows, row])
-        keep()
-        if folder and fabric.is_global_zero:
-            write_curve(folder, position.rows)
-            if tensorboard:
-                write_tensorboard(folder, row)
+    with freed_memory_kept(fabric.device.type):
+        for number in range(position.epoch, recipe.epochs):
+            module.train()
+            shares = {"seed": seed, "epoch": number, "first": position.step, "process": process, "processes": processes}
+            batches = read(examples, pictures, workers=workers, **shares)
+            means = epoch(
+                fabric, module, running, batches,
+                prepared=lambda batch, n=number: prepared(batch, recipe.augment, seed, n, copies),  # type: ignore[misc]
+                draws=lambda step, n=number: step_seed(seed, n, step, process),  # type: ignore[misc]
+                position=position, after=after,
+            )  # fmt: skip
+            row: Row = {"epoch": number + 1, **averaged(fabric, means)}
+            row |= {"rate": float(steppers[0].schedule.get_last_lr()[0]), "seconds": round(position.seconds, 1)}
+            if judged and fabric.is_global_zero:
+                row |= judged()
+            position = Position(number + 1, rows=[*position.rows, row])
+            keep()
+            if folder and fabric.is_global_zero:
+                write_curve(folder, position.rows)
+                if tensorboard:
+                    write_tensorboard(folder, row)
     return position.rows
 
 

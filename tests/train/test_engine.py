@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from bauta.train.engine import keep_freed_memory
+from bauta.train.engine import freed_memory_kept
 
 COUNTED = """
 import resource, torch
-from bauta.train.engine import keep_freed_memory
+from bauta.train.engine import freed_memory_kept
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -21,10 +21,16 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 torch.set_num_threads(1)
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+before = resident()
 print(faults())
-assert keep_freed_memory()
-faults()
-print(faults())
+with freed_memory_kept() as kept:
+    assert kept
+    faults()
+    print(faults())
+print(resident() - before)
 """
 
 
@@ -32,10 +38,17 @@ print(faults())
 def test_freed_memory_is_used_again() -> None:
     """Eight tensors of 64 MB, one after the other: pages come anew each time, and afterwards not at all."""
     run = subprocess.run([sys.executable, "-c", COUNTED], check=True, capture_output=True, text=True)
-    back, kept = map(int, run.stdout.split())
+    back, kept, left = map(int, run.stdout.split())
     assert kept < back / 10
+    assert left < 2**26, "at the end it is given back"
 
 
 def test_what_the_environment_says_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "65536")
-    assert not keep_freed_memory()
+    with freed_memory_kept() as kept:
+        assert not kept
+
+
+def test_other_devices_are_left_alone() -> None:
+    with freed_memory_kept("cuda") as kept:
+        assert not kept
