@@ -15,7 +15,7 @@ from bauta.errors import ShapeError, UsageError
 
 Direction = Literal["low", "high"]
 AT_ONCE = 2_000_000  # counts in memory at a time
-KEPT = 8_000_000  # and of one set that are remembered: 64 MB
+KEPT = 8_000_000  # and of one set that are remembered: 16 MB
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def one_by_one(statistic: Callable[..., Tensor | float], counts: Tensor, arrays:
     """The statistic of each draw's rows, without the draws on which it has no meaning."""
     rows, values = torch.arange(counts.shape[1]), []
     for times in counts:
-        chosen = rows.repeat_interleave(times)
+        chosen = rows.repeat_interleave(times.long())
         try:
             values.append(float(statistic(*(a[chosen.to(a.device)] for a in arrays))))
         except UsageError:
@@ -153,9 +153,8 @@ def parted(owner: Tensor, people: int, draws: int, seed: int) -> Iterator[Tensor
     part = max(1, AT_ONCE // len(owner))
     for begun in range(0, draws, part):
         many = min(part, draws - begun)
-        drawn = torch.stack([torch.randint(people, (people,), generator=generator) for _ in range(many)])
-        places = drawn + people * torch.arange(many)[:, None]
-        times = torch.bincount(places.flatten(), minlength=many * people).view(many, people)
+        drawn = torch.randint(people, (many, people), generator=generator) + people * torch.arange(many)[:, None]
+        times = torch.bincount(drawn.flatten(), minlength=many * people).view(many, people).short()
         if owner.ndim == 2:
             first, second = owner.unbind(1)
             yield torch.where(first == second, times[:, first], times[:, first] * times[:, second])
