@@ -27,7 +27,7 @@ class Job:
     def prepare(self, given: Path) -> None:
         """Make the inputs."""
 
-    def before(self, given: Path, whole: Path | None, out: Path) -> None:
+    def before(self, whole: Path | None, out: Path) -> None:
         """What lies in `out` before the first start. whole: the undisturbed run's, where there was one already."""
 
     def command(self, given: Path, out: Path) -> list[str]:
@@ -99,17 +99,9 @@ def typed(words: list[str]) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
 
-def people(folder: Path, number: int, views: int) -> Path:
+def people(folder: Path, number: int, views: int) -> None:
     """Pictures of people who do not exist."""
-    from bauta.faces.images import encode_png
-    from bauta.generators import synthetic
-
-    faces = synthetic(number, 0, views=views)
-    for image, source in zip(faces.images, faces.source, strict=True):
-        path = folder / source.file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_png(image))
-    return folder
+    typed(bauta("generator", "people", "-o", folder, "-n", number, "--views", views))
 
 
 class Protect(Job):
@@ -193,7 +185,7 @@ class Study(Job):
 class Audit(Study):
     """An audit whose plan was made before: how much fits into a time is another question."""
 
-    def before(self, given: Path, whole: Path | None, out: Path) -> None:
+    def before(self, whole: Path | None, out: Path) -> None:
         if whole is not None:
             out.mkdir()
             shutil.copy(whole / "settings.json", out)

@@ -85,7 +85,7 @@ def torture(job: Job, place: Path, kills: int, draw: Random) -> Tally:
     given = place / "given"
     given.mkdir()
     job.prepare(given)
-    job.before(given, None, place / "whole")
+    job.before(None, place / "whole")
     start = time.monotonic()
     run(job.command(given, place / "whole"), place / "home")
     tally.whole = time.monotonic() - start
@@ -94,7 +94,7 @@ def torture(job: Job, place: Path, kills: int, draw: Random) -> Tally:
         raise RuntimeError(f"{type(job).__name__} left nothing that could be compared")
     while tally.kills < kills:
         out, home = place / "out", place / "again"
-        job.before(given, place / "whole", out)
+        job.before(place / "whole", out)
         go_on = True
         while go_on:
             wanted = tally.kills < kills and (not tally.kills or draw.random() < AGAIN or not out.exists())
