@@ -33,8 +33,9 @@ def verified(blank: Row, system: System, pairs: Pairs) -> Iterator[Row]:
     who = pairs.faces.identity
     groups = None if who is None else torch.stack([who[pairs.first], who[pairs.second]], 1)
     bare = templates(system.gallery.bare(), pairs.faces)
-    scores = templates(system.probe, pairs.faces)[pairs.first] * templates(system.gallery, pairs.faces)[pairs.second]
-    before, after = (bare[pairs.first] * bare[pairs.second]).sum(1), scores.sum(1)
+    probes = templates(system.probe, pairs.faces)
+    gallery = probes if system.gallery is system.probe else templates(system.gallery, pairs.faces)
+    before, after = ((a[pairs.first] * b[pairs.second]).sum(1) for a, b in ((bare, bare), (probes, gallery)))
     right_before, right_after = (hits(s, pairs.same, pairs.fold) for s in (before, after))
 
     accuracy = SetMetric(ACCURACY, mean_of_folds, "high", at_once=fold_means)
