@@ -49,15 +49,14 @@ class Ray:
             rows = ray.data.from_items(
                 [{"piece": Envelope(piece)} for piece in pieces], override_num_blocks=min(len(pieces), BLOCKS)
             )
-            done = rows.map_batches(
+            shared = ray.put(worker)  # kept here, or an actor that starts anew would not find it
+            done = rows.map_batches(  # Ray Data starts actors anew that died, and does their blocks again
                 Actor,
-                fn_constructor_args=(ray.put(worker), max(1, int(self.cpus))),
+                fn_constructor_args=(shared, max(1, int(self.cpus))),
                 batch_size=1,
                 num_cpus=self.cpus,
                 num_gpus=self.gpus,
                 compute=ray.data.ActorPoolStrategy(size=self.actors(ray, len(pieces))),
-                max_restarts=-1,
-                max_task_retries=-1,
             )
             try:
                 for row in done.iter_rows():
@@ -122,6 +121,7 @@ def cluster(address: str | None) -> Iterator[Any]:
     """Ray, connected; a cluster that is started here ends with it. Raises `MissingPackage`, `UsageError`."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import: nobody is told what is computed here
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming default; else a warning
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray's own errors come as exceptions too
     try:
         import ray
         import ray.data
@@ -134,10 +134,11 @@ def cluster(address: str | None) -> Iterator[Any]:
     own: dict[str, Any] = {} if address else {"object_store_memory": STORE, "include_dashboard": False}
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+    except Exception as error:  # Ray raises that itself where its processes start too slowly
+        ray.shutdown()
         raise UsageError(
             f"No Ray cluster answers at {address or 'this machine'} ({' '.join(str(error).split())[:300]}); start one "
-            "with `ray start --head`, or leave --address and RAY_ADDRESS out."
+            "with `ray start --head`, or take --engine local."
         ) from error
     try:
         yield ray
