@@ -10,7 +10,6 @@ import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from bauta.errors import BadFile, BadImage, MissingData
@@ -114,9 +113,17 @@ def photos_in(source: str | Path) -> list[Photo]:
 
 
 def members(shard: Photo, *, alone: bool) -> Iterator[Photo]:
-    """The photos in a tar or a Parquet file, under its name unless it is alone."""
-    listed = partial(SHARDS[_suffix(shard)], shard)
-    return listed("" if alone else f"{PurePosixPath(shard.file).with_suffix('').as_posix()}/")
+    """The photos in a tar or a Parquet file, under its name unless it is alone. A bad one is `Refused` among others.
+
+    Raises `BadFile` for a bad one that is alone.
+    """
+    under = "" if alone else f"{PurePosixPath(shard.file).with_suffix('').as_posix()}/"
+    try:
+        yield from SHARDS[_suffix(shard)](shard, under)
+    except BadFile as error:
+        if alone:
+            raise
+        yield Refused(shard.file, str(error))
 
 
 def _tar(shard: Photo, under: str) -> Iterator[Photo]:
