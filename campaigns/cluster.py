@@ -178,7 +178,8 @@ def checked(measured: Measured, work: Path, written: int) -> Measured:
 def cluster(nodes: int) -> tuple[Callable[[], None], Callable[[], None]]:
     """A cluster of so many nodes of one processor, connected; what kills one, and what ends it all."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # Ray kills workers where others fill the machine's memory
+    # where others fill the machine's memory, Ray would kill workers
+    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112 Ray writes it so
     import ray
     from ray.cluster_utils import Cluster
 

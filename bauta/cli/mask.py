@@ -118,17 +118,17 @@ def apply(
     worker_gpus: Gpus = 0,
 ) -> None:
     """Add a mask to its owner's face in photos of any size, and write them as PNG."""
-    from bauta.job.asked import check_reach, chooser, finder
+    from bauta.job.asked import chooser, finder, reached
     from bauta.job.maskfile import MaskFile
     from bauta.job.maskphotos import Masking
     from bauta.job.portraits import pictures_in
 
     where = chosen_engine(engine, workers, address, worker_cpus, worker_gpus)
-    check_reach(where, out, *photos)
+    sources, target = [reached(where, photo) for photo in photos], reached(where, out)
     mask = MaskFile.load(key)
     added = mask.made.strength if strength is None else strength
-    masking = Masking(mask, out, finder(aligned), overwrite, added, choose=chooser(face, mask))
-    if not report(masking.run(pictures_in(photos), lambda done: masked(done, len(mask.masks)), where), "adding"):
+    masking = Masking(mask, target, finder(aligned), overwrite, added, choose=chooser(face, mask))
+    if not report(masking.run(pictures_in(sources), lambda done: masked(done, len(mask.masks)), where), "adding"):
         raise typer.Exit(1)
 
 

@@ -13,6 +13,7 @@ from bauta.faces.detect import Detector, detector
 from bauta.job.engine import Engine, Here, Processes
 from bauta.job.maskfile import MaskFile
 from bauta.job.maskmaking import same_recognizer
+from bauta.job.places import is_url, plain
 from bauta.job.portraits import AlignedAlready, Choose, Owner, every, largest
 from bauta.job.proof import Proof, foreign_recognizers
 from bauta.job.protect import ProtectJob
@@ -55,10 +56,17 @@ def engine_called(
     return Here() if workers in (None, 1) else Processes(workers or 1)
 
 
-def check_reach(engine: Engine, *texts: Path | str) -> None:
-    """Raise `UsageError` where other processes could not read or write what is called so."""
-    if not isinstance(engine, Here) and any(str(text).startswith("memory://") for text in texts):
+def reached(engine: Engine, text: Path | str) -> Path | str:
+    """What is called so, as the engine's workers call it: a worker of a cluster stands in a folder of its own.
+
+    Raises `UsageError` for what lies in this process alone.
+    """
+    text = plain(text)
+    if isinstance(engine, Here):
+        return text
+    if str(text).startswith("memory://"):
         raise UsageError("memory:// lies in this process alone; give a folder or a store that every worker reaches.")
+    return text if is_url(text) else Path(text).absolute()
 
 
 def place_of_work(engine: Engine, device: torch.device) -> torch.device:
@@ -90,7 +98,7 @@ def protect_job(
     `MissingWeights`, `BadCheckpoint`.
     """
     engine = engine or Here()
-    check_reach(engine, source, out)
+    source, out = reached(engine, source), reached(engine, out)
     authorized = [load(name, cut=cut) for name in dict.fromkeys(names)]
     pmt = PMT() if steps is None else PMT(steps=steps)
     found = None if aligned else detector()

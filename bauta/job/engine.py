@@ -11,12 +11,14 @@ have the same number of threads and a processor of the same kind.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Protocol, TypeVar
 
 import cv2
@@ -88,10 +90,23 @@ _worker: Callable[[Any], Iterator[Any]]  # of a process that `Processes` started
 
 
 def begin(worker: Callable[[Any], Iterator[Any]], threads: int) -> None:
-    """What a worker process does first: it takes its worker, and no more threads than it was given."""
+    """What a worker process does first: it takes its worker, and no more threads than it was given.
+
+    Ctrl-C is the parent's to answer, and who has no parent any more ends.
+    """
     global _worker
     _worker = worker
     limit_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=follow_parent, daemon=True).start()
+
+
+def follow_parent() -> None:
+    """End this process with its parent, which may be killed without a word."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def work(piece: Any) -> list[Any]:

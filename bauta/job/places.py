@@ -129,13 +129,16 @@ def is_url(text: str | Path) -> bool:
     return isinstance(text, str) and "://" in text
 
 
+def plain(text: str | Path) -> str | Path:
+    """file:///a/b is the path /a/b; all else is as it was."""
+    return Path(text.removeprefix("file://")) if isinstance(text, str) and text.startswith("file:///") else text
+
+
 def folder_called(text: str | Path) -> Folder:
     """The folder called so: a path or an fsspec URL. Raises `UsageError` for other URLs, `MissingPackage`."""
+    text = plain(text)
     if not is_url(text):
         return Disk(Path(text))
-    kind, _, rest = str(text).partition("://")
-    if kind == "file":
-        return Disk(Path(rest))
     opened(str(text))
     return Store(str(text))
 

@@ -22,7 +22,7 @@ from bauta.faces.detect import Detector
 from bauta.job.engine import Engine, Here
 from bauta.job.journal import Journal
 from bauta.job.manifest import write_manifest
-from bauta.job.places import Disk, Folder, folder_called, is_url
+from bauta.job.places import Disk, Folder, folder_called, is_url, plain
 from bauta.job.portions import Asked, Finished, Portion, Protector
 from bauta.job.proof import Proof
 from bauta.job.sources import Photo, photos_in
@@ -121,8 +121,9 @@ class ProtectJob:
         return [asked[first : first + self.batch_size] for first in range(0, len(asked), self.batch_size)]
 
     def _photos(self, target: Folder) -> list[Photo]:
-        source = str(self.source) if is_url(self.source) else Path(self.source).resolve().as_posix()
-        file = not is_url(self.source) and Path(self.source).is_file()
+        given = plain(self.source)
+        source = str(given) if is_url(given) else Path(given).resolve().as_posix()
+        file = not is_url(given) and Path(given).is_file()
         if source == target.address or (target.holds(source) and not file):
             raise UsageError(
                 f"The photos in {self.source} lie in the pictures' folder {self.out}; choose another --out."

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -131,7 +132,17 @@ def cluster(address: str | None) -> Iterator[Any]:
         yield ray
         return
     address = address or os.environ.get("RAY_ADDRESS")
-    own: dict[str, Any] = {} if address else {"object_store_memory": STORE, "include_dashboard": False}
+    with nullcontext() if address else private_folder() as folder:
+        own = {"object_store_memory": STORE, "include_dashboard": False, "_temp_dir": folder} if folder else {}
+        connect(ray, address, own)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def connect(ray: Any, address: str | None, own: Mapping[str, Any]) -> None:
+    """Join the cluster, or start one with the options `own`. Raises `UsageError`."""
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:  # Ray raises that itself where its processes start too slowly
@@ -140,10 +151,15 @@ def cluster(address: str | None) -> Iterator[Any]:
             f"No Ray cluster answers at {address or 'this machine'} ({' '.join(str(error).split())[:300]}); start one "
             "with `ray start --head`, or take --engine local."
         ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+
+
+@contextmanager
+def private_folder() -> Iterator[str]:
+    """A folder for Ray's logs and sockets that nobody else may read, wiped in the end. Its name is short: the names of
+    sockets may have some hundred characters."""
+    short = "/tmp" if os.path.isdir("/tmp") else None  # noqa: S108 the folder in it is made with mode 0700
+    with tempfile.TemporaryDirectory(prefix="bauta-", dir=short, ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 def quiet(ray: Any) -> None:

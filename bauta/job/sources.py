@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from bauta.errors import BadFile, BadImage, MissingData
 from bauta.faces.images import MAX_BYTES, SUFFIXES, Picture, decode, read_bytes
-from bauta.job.places import Folder, is_url, opened
+from bauta.job.places import Folder, is_url, opened, plain
 
 LONGEST_NAME = 1024  # characters of a name in a shard
 RESERVED = frozenset('<>:"|?*\\')  # not in names that some disks refuse or read as something else
@@ -102,6 +102,7 @@ def photos_in(source: str | Path) -> list[Photo]:
 
     A folder without pictures may hold shards (.tar, .parquet). Raises `MissingData`, `MissingPackage`, `UsageError`.
     """
+    source = plain(source)
     files = list(_stored(source) if isinstance(source, str) and is_url(source) else _on_disk(Path(source)))
     found: list[Photo] = [file for file in files if _suffix(file) in SUFFIXES]
     if not found:

@@ -96,6 +96,10 @@ def test_a_folder_of_shards_is_parted_as_they_are(photos: Path, tmp_path: Path) 
         photos_in(shards / "2.tar")
 
 
+def test_a_file_url_is_a_path(photos: Path) -> None:
+    assert photos_in(f"file://{photos}") == photos_in(photos)
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="holds no pictures"):
         photos_in(tmp_path)
