@@ -3,7 +3,8 @@
 Ray's own test cluster: a head without processors and one or two nodes of one processor each, all of them processes of
 this machine. Pictures of people who do not exist, repeated under other names, are protected by a few steps of PMT:
 
-* by one process (the reference), on one node, on two, and on two of which one is killed after a third of the pictures;
+* by this process (the reference), by one and two plain processes without Ray (what the machine itself gives to two), on
+  one node, on two, and on two of which one is killed after a third of the pictures;
 * for memory, a small and a large folder by white noise alone, so that reading, writing and the driver are what counts.
 
 Prints pictures a second of wall clock and a second of processor time, from the first portion that is done to the last
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -59,7 +61,7 @@ class Measured:
 class Watch:
     """Looks twice a second at the workers' processes: their processor time and their memory."""
 
-    local: bool
+    who: Callable[[], list[int]]
     cpu: dict[int, float] = field(default_factory=dict)
     worker: float = 0.0
     driver: float = 0.0
@@ -77,7 +79,7 @@ class Watch:
     def look(self) -> None:
         """Once."""
         self.driver = max(self.driver, resident(os.getpid()))
-        for pid in [os.getpid()] if self.local else workers():
+        for pid in self.who():
             try:
                 after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 self.cpu[pid] = (int(after[11]) + int(after[12])) * TICK
@@ -96,17 +98,22 @@ def resident(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def workers() -> list[int]:
-    """The processes of Ray's actors."""
+def actors() -> list[int]:
+    """The processes of Ray's actors, but for those of its own."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if (entry / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
+        try:
+            title = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:  # it ended
+            continue
+        if title.startswith((b"ray::MapWorker", b"ray::IDLE", b"ray::Actor(")):
+            found.append(int(entry.name))
     return found
+
+
+def children() -> list[int]:
+    """The processes that this one has started itself."""
+    return [child.pid for child in multiprocessing.active_children() if child.pid]
 
 
 def folder_of(people_of: Path, folder: Path, pictures: int) -> None:
@@ -118,20 +125,23 @@ def folder_of(people_of: Path, folder: Path, pictures: int) -> None:
         os.link(made[number % len(made)], path)
 
 
-def run(name: str, work: Path, pictures: int, nodes: int, killed: bool, cheap: bool) -> Measured:
-    """One run in this process. nodes: 0 for this process alone."""
+def run(name: str, work: Path, pictures: int, nodes: int, killed: bool, cheap: bool, plain: bool) -> Measured:
+    """One run in this process. nodes: 0 for this process alone; of Ray, or processes where it is plain."""
     import torch
 
     from bauta.job import ProtectJob
-    from bauta.job.engine import Here
+    from bauta.job.engine import Engine, Here, Processes
     from bauta.job.rayengine import Ray
     from bauta.protections import PMT
     from bauta.protections.images.service import WhiteNoise
     from bauta.recognizers import load
 
     torch.set_num_threads(1)
-    measured, watch = Measured(name, pictures, nodes), Watch(local=not nodes)
-    kill, close = cluster(nodes) if nodes else (lambda: None, lambda: None)
+    on_ray = bool(nodes) and not plain
+    measured = Measured(name, pictures, nodes)
+    watch = Watch(actors if on_ray else children if nodes else lambda: [os.getpid()])
+    kill, close = cluster(nodes) if on_ray else (lambda: None, lambda: None)
+    engine: Engine = Ray() if on_ray else Processes(nodes, threads=1) if nodes else Here()
     protection = WhiteNoise(0.1) if cheap else PMT(steps=STEPS, target_cosine=None).fit(None, load(NETWORK))
     job = ProtectJob(
         work / f"given-{pictures}",
@@ -140,7 +150,7 @@ def run(name: str, work: Path, pictures: int, nodes: int, killed: bool, cheap: b
         protection,
         {"protection": repr(protection)},
         batch_size=PORTION,
-        engine=Ray() if nodes else Here(),
+        engine=engine,
     )
     began: list[float] = []
 
@@ -212,6 +222,8 @@ def campaign(work: Path, pictures: int, few: int, many: int) -> list[Measured]:
         folder_of(people(work / f"people-{number}", PEOPLE, VIEWS), work / f"given-{number}", number)
     runs = [
         ("local", pictures, 0, ()),
+        ("one-process", pictures, 1, ("--plain",)),
+        ("two-processes", pictures, 2, ("--plain",)),
         ("one-node", pictures, 1, ()),
         ("two-nodes", pictures, 2, ()),
         ("one-killed", pictures, 2, ("--killed",)),
@@ -224,13 +236,14 @@ def campaign(work: Path, pictures: int, few: int, many: int) -> list[Measured]:
             found.append(alone(work, name, number, nodes, *flags))
             sys.stderr.write(f"{found[-1]}\n")
             shutil.rmtree(work / name)
+            shutil.rmtree(work / "journals")
     return found
 
 
 def table(found: list[Measured]) -> str:
     """The runs as a table in Markdown."""
     lines = [
-        "| run | pictures | nodes | pictures a second | a core-second of wall clock | a processor second | lost | "
+        "| run | pictures | workers | pictures a second | a core-second of wall clock | a processor second | lost | "
         "doubled | half | manifest | driver, MB | worker, MB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|",
     ]
@@ -245,13 +258,17 @@ def table(found: list[Measured]) -> str:
 def verdict(found: list[Measured]) -> tuple[str, bool]:
     """Efficiency of two nodes in words, and whether everything is there once and as it was."""
     by = {m.name: m for m in found}
-    one, two = by["one-node"], by["two-nodes"]
-    wall = (two.rate / two.seconds / 2) / (one.rate / one.seconds)
-    cpu = (two.rate / two.cpu) / (one.rate / one.cpu)
-    same = {by[name].manifest for name in ("local", "one-node", "two-nodes", "one-killed")}
+    same = {m.manifest for m in found if m.name not in ("few", "many")}
     good = len(same) == 1 and not any(m.lost or m.doubled or m.half for m in found)
-    said = f"Two nodes against one: {wall:.0%} by the wall clock, {cpu:.0%} by processor time. "
+    nodes, plain = gain(by["one-node"], by["two-nodes"]), gain(by["one-process"], by["two-processes"])
+    said = f"Pictures a core-second of two nodes against one: {nodes[0]:.0%} by the wall clock, {nodes[1]:.0%} by "
+    said += f"processor time; of two plain processes against one: {plain[0]:.0%}, {plain[1]:.0%}. "
     return said + f"Manifests {'are identical' if len(same) == 1 else 'differ'}.", good
+
+
+def gain(one: Measured, two: Measured) -> tuple[float, float]:
+    """Two workers' pictures a core-second as a share of one's: by the wall clock, and by processor time."""
+    return two.rate / two.seconds / 2 / (one.rate / one.seconds), two.rate * one.cpu / max(two.cpu * one.rate, 1e-9)
 
 
 def main() -> int:
@@ -264,10 +281,11 @@ def main() -> int:
     parser.add_argument("--run", nargs=3, metavar=("NAME", "PICTURES", "NODES"), help=argparse.SUPPRESS)
     parser.add_argument("--killed", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--cheap", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.run:
         name, pictures, nodes = asked.run
-        measured = run(name, asked.work, int(pictures), int(nodes), asked.killed, asked.cheap)
+        measured = run(name, asked.work, int(pictures), int(nodes), asked.killed, asked.cheap, asked.plain)
         sys.stdout.write(json.dumps(asdict(measured)) + "\n")
         return 0
     with tempfile.TemporaryDirectory() as folder:
