@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from bauta.errors import BadFile, BadImage, MissingData, UsageError
 from bauta.faces.align import SIZE, TEMPLATE, align
 from bauta.faces.detect import Detection, Detector
-from bauta.job.sources import Photo, photos_in, picture_of
+from bauta.job.listing import photos_in
+from bauta.job.sources import Photo, picture_of
 from bauta.recognizers.base import Recognizer
 from bauta.types import Images, Templates
 

@@ -21,11 +21,12 @@ from bauta.errors import BautaError, MissingData, UsageError
 from bauta.faces.detect import Detector
 from bauta.job.engine import Engine, Here
 from bauta.job.journal import Journal
+from bauta.job.listing import photos_in
 from bauta.job.manifest import write_manifest
 from bauta.job.places import Disk, Folder, folder_called, is_url, plain
 from bauta.job.portions import Asked, Finished, Portion, Protector
 from bauta.job.proof import Proof
-from bauta.job.sources import Photo, photos_in
+from bauta.job.sources import Photo
 from bauta.protections import ImageProtection
 
 SETTINGS = "bauta.json"

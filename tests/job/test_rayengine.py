@@ -117,7 +117,7 @@ def test_a_parquet_file_cannot_make_ray_unpickle(ray: Ray, tmp_path: Path) -> No
     pq = pytest.importorskip("pyarrow.parquet")
     from ray.data.extensions import ArrowPythonObjectArray
 
-    from bauta.job.sources import photos_in
+    from bauta.job.listing import photos_in
 
     objects = ArrowPythonObjectArray.from_objects(np.array([b"x"], dtype=object))
     pq.write_table(pa.table({"name": ["a.png"], "image": [b"x"], "object": objects}), tmp_path / "a.parquet")

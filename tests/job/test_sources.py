@@ -11,8 +11,9 @@ import pytest
 
 from bauta.errors import BadFile, MissingData
 from bauta.job import ProtectJob
+from bauta.job.listing import photos_in
 from bauta.job.places import folder_called
-from bauta.job.sources import Names, photos_in
+from bauta.job.sources import Names
 
 from .conftest import content
 
