@@ -74,7 +74,7 @@ def nobodies(out: Path, *, number: int = PEOPLE, views: int = VIEWS, budget: flo
     step(3, f"A mask for {first[0].name} against {' and '.join(TEAM)}: to people the face stays as it is.")
     key = out / "nobody.mask"
     mask.learn(first[0], key, list(TEAM), epochs=MASKED, aligned=True)
-    mask.apply(key, [first[0]], out / "masked", aligned=True, face="all")
+    mask.apply(key, [str(first[0])], str(out / "masked"), aligned=True, face="all")
 
     step(
         4,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bauta.cli.engines import Address, Cpus, EngineName, Gpus, Workers, chosen_engine
 from bauta.cli.protect import Device, chosen_device
 from bauta.errors import UsageError
 
@@ -23,8 +24,8 @@ FEW = 8  # photos
 ALIKE = 0.3  # cosine of two masks above which averaging finds what they share
 
 Key = Annotated[Path, typer.Argument(help="A mask file.")]
-Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of them.")]
-Out = Annotated[Path, typer.Option("--out", help="Where the PNG files go.")]
+Photos = Annotated[list[str], typer.Argument(help="Photos, folders or shards of them, or their fsspec URLs.")]
+Out = Annotated[str, typer.Option("--out", help="Where the PNG files go: a folder, or its fsspec URL.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The files are aligned 112 x 112 faces already.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace pictures that lie there.")]
 Which = Annotated[str, typer.Option("--face", help="match (the mask's owner), largest or all.")]
@@ -110,17 +111,24 @@ def apply(
     face: Which = "match",
     aligned: Aligned = False,
     overwrite: Overwrite = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    worker_cpus: Cpus = 1,
+    worker_gpus: Gpus = 0,
 ) -> None:
     """Add a mask to its owner's face in photos of any size, and write them as PNG."""
-    from bauta.job.asked import chooser, finder
+    from bauta.job.asked import chooser, finder, reached
     from bauta.job.maskfile import MaskFile
     from bauta.job.maskphotos import Masking
     from bauta.job.portraits import pictures_in
 
+    where = chosen_engine(engine, workers, address, worker_cpus, worker_gpus)
+    sources, target = [reached(where, photo) for photo in photos], reached(where, out)
     mask = MaskFile.load(key)
     added = mask.made.strength if strength is None else strength
-    masking = Masking(mask, out, finder(aligned), overwrite, added, choose=chooser(face, mask))
-    if not report(masking.run(pictures_in(photos), lambda done: masked(done, len(mask.masks))), "adding"):
+    masking = Masking(mask, target, finder(aligned), overwrite, added, choose=chooser(face, mask))
+    if not report(masking.run(pictures_in(sources), lambda done: masked(done, len(mask.masks)), where), "adding"):
         raise typer.Exit(1)
 
 

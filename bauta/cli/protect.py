@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bauta.cli.engines import Address, Cpus, EngineName, Gpus, Workers, chosen_engine
+
 if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
     from bauta.job import Progress, Result
+    from bauta.job.engine import Engine
 
 Names = Annotated[list[str], typer.Option("--for", help="An authorized recognizer (repeat for several).")]
-Out = Annotated[Path, typer.Option("--out", help="Where the pictures go.")]
+Out = Annotated[str, typer.Option("--out", help="Where the pictures go: a folder, or its fsspec URL.")]
 Cut = Annotated[int | None, typer.Option("--cut", help="Layers that the client holds; each network's own default.")]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Most optimization steps a picture takes.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="128 random bits by default; kept in the private journal.")]
@@ -27,7 +30,7 @@ Prove = Annotated[bool, typer.Option("--proof/--no-proof", help="Measure who acc
 
 
 def protect(
-    folder: Annotated[Path, typer.Argument(help="A folder of photos, or one photo.")],
+    folder: Annotated[str, typer.Argument(help="A folder of photos or shards, one of them, or its fsspec URL.")],
     names: Names,
     out: Out,
     cut: Cut = None,
@@ -37,20 +40,26 @@ def protect(
     aligned: Aligned = False,
     largest: Largest = False,
     proof: Prove = True,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    worker_cpus: Cpus = 1,
+    worker_gpus: Gpus = 0,
 ) -> None:
     """Write one aligned 112 x 112 PNG for each face, which only the authorized recognizers can use (PMT).
 
     The pictures look like noise, and no detector finds a face in them: the service must accept aligned crops. Run it
     again to go on after a stop. The seed and what was done lie in a private journal outside OUT.
     """
-    if run(folder, names, out, cut, steps, seed, device, aligned, largest, proof):
+    where = chosen_engine(engine, workers, address, worker_cpus, worker_gpus)
+    if run(folder, names, out, cut, steps, seed, device, aligned, largest, proof, where):
         raise typer.Exit(1)
 
 
 def run(
-    folder: Path,
+    folder: str | Path,
     names: list[str],
-    out: Path,
+    out: str | Path,
     cut: int | None = None,
     steps: int | None = None,
     seed: int | None = None,
@@ -58,6 +67,7 @@ def run(
     aligned: bool = False,
     largest: bool = False,
     prove: bool = True,
+    engine: Engine | None = None,
 ) -> bool:
     """The job, its progress and its proof on the terminal; whether something failed."""
     from rich.console import Console
@@ -77,6 +87,7 @@ def run(
         largest=largest,
         prove=prove,
         device=chosen_device(device),
+        engine=engine,
     )
     result = with_progress(job.run, seed, console)
     return report(result, [r.name for r in job.proof.authorized] if job.proof else [], out)
@@ -106,7 +117,7 @@ def with_progress(run: Callable[[int | None, Progress], Result], seed: int | Non
         return run(seed, progress)
 
 
-def report(result: Result, authorized: list[str], out: Path) -> bool:
+def report(result: Result, authorized: list[str], out: str | Path) -> bool:
     """Print what was done and the proof table; whether a file failed or an authorized recognizer refuses a picture."""
     from bauta.job import proof_table
     from bauta.job.proof import refused

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,8 +66,13 @@ class YuNet:
         path = Path(model) if model is not None else zoo.locate(YUNET)
         if not path.is_file():
             raise MissingWeights(f"There is no YuNet model at {path}; give the path of its ONNX file.")
+        self.path = path
         self.network = open_yunet(path, score)
         self.lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the model itself: OpenCV's runner stays where it was made."""
+        return partial(YuNet, self.path, score=self.score, sides=self.sides), ()
 
     def __repr__(self) -> str:
         return f"YuNet(score={self.score}, sides={self.sides})"
@@ -128,6 +134,10 @@ class Cascade:
                 "install opencv-python-headless below 5."
             )
         self.cascade = cv2.CascadeClassifier(str(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the cascade itself."""
+        return partial(Cascade, neighbors=self.neighbors, side=self.side), ()
 
     def __repr__(self) -> str:
         return f"Cascade(neighbors={self.neighbors}, side={self.side})"

@@ -36,6 +36,7 @@ __all__ = [
     "decode",
     "encode_jpeg",
     "encode_png",
+    "read_bytes",
     "read_image",
     "read_picture",
     "through_jpeg",
@@ -94,17 +95,20 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """The picture in a file with its `Source` (name and SHA-256 of the content). Raises `BadImage`."""
-    path = Path(path)
+    return decode(read_bytes(Path(path)), str(path), max_pixels=max_pixels)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, at most `MAX_BYTES`. Raises `BadImage`."""
     if not path.is_file():
         raise BadImage(f"{path} is no file; give the path of a picture.")
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise BadImage(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} that are read; make it smaller.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BadImage(f"{path} cannot be read: {error.strerror or error}.") from error
-    return decode(data, str(path), max_pixels=max_pixels)
 
 
 def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:

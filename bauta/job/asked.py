@@ -10,11 +10,14 @@ import torch
 from bauta import zoo
 from bauta.errors import UsageError
 from bauta.faces.detect import Detector, detector
+from bauta.job.engine import Engine, Here, Processes
 from bauta.job.maskfile import MaskFile
 from bauta.job.maskmaking import same_recognizer
+from bauta.job.places import is_url, plain
 from bauta.job.portraits import AlignedAlready, Choose, Owner, every, largest
 from bauta.job.proof import Proof, foreign_recognizers
 from bauta.job.protect import ProtectJob
+from bauta.job.rayengine import Ray
 from bauta.protections import PMT
 from bauta.protections.images.p3mask import P3Mask
 from bauta.protections.images.transfermask import TransferMask
@@ -39,9 +42,43 @@ def finder(aligned: bool) -> Detector:
     return AlignedAlready() if aligned else detector()
 
 
+def engine_called(
+    name: str, *, workers: int | None = None, address: str | None = None, cpus: float = 1, gpus: float = 0
+) -> Engine:
+    """local or ray. workers: None for one process with every thread, or on Ray for as many as there is room for. The
+    rest is Ray's, as in `Ray`. Raises `UsageError`."""
+    if name == "ray":
+        return Ray(address, workers, cpus, gpus)
+    if name != "local":
+        raise UsageError(f"--engine {name} says nothing; there are local and ray.")
+    if address is not None or gpus or cpus != 1:
+        raise UsageError("--address, --worker-cpus and --worker-gpus are for --engine ray; leave them out.")
+    return Here() if workers in (None, 1) else Processes(workers or 1)
+
+
+def reached(engine: Engine, text: Path | str) -> Path | str:
+    """What is called so, as the engine's workers call it: a worker of a cluster stands in a folder of its own.
+
+    Raises `UsageError` for what lies in this process alone.
+    """
+    text = plain(text)
+    if isinstance(engine, Here):
+        return text
+    if str(text).startswith("memory://"):
+        raise UsageError("memory:// lies in this process alone; give a folder or a store that every worker reaches.")
+    return text if is_url(text) else Path(text).absolute()
+
+
+def place_of_work(engine: Engine, device: torch.device) -> torch.device:
+    """Where a worker computes: on Ray a GPU where it is given a part of one; else `device`."""
+    if not isinstance(engine, Ray):
+        return device
+    return torch.device("cuda" if engine.gpus else "cpu")
+
+
 def protect_job(
-    source: Path,
-    out: Path,
+    source: Path | str,
+    out: Path | str,
     journals: Path,
     names: Sequence[str],
     *,
@@ -53,14 +90,16 @@ def protect_job(
     prove: bool = True,
     batch_size: int = 32,
     device: torch.device | None = None,
+    engine: Engine | None = None,
 ) -> ProtectJob:
     """PMT for the recognizers called `names` over photos, as `bauta protect` runs it.
 
     steps, cut: None for the method's and each network's own. The rest as in `ProtectJob`. Raises `UsageError`,
     `MissingWeights`, `BadCheckpoint`.
     """
-    device = device or torch.device("cpu")
-    authorized = [load(name, cut=cut).to(device) for name in dict.fromkeys(names)]
+    engine = engine or Here()
+    source, out = reached(engine, source), reached(engine, out)
+    authorized = [load(name, cut=cut) for name in dict.fromkeys(names)]
     pmt = PMT() if steps is None else PMT(steps=steps)
     found = None if aligned else detector()
     settings = {
@@ -71,19 +110,20 @@ def protect_job(
     }
     if chosen is not None:
         settings["chosen"] = {file: list(rows) for file, rows in chosen.items()}
-    proof = Proof(authorized, foreign_recognizers(names, device)) if prove else None
+    proof = Proof(authorized, foreign_recognizers(names)) if prove else None
     return ProtectJob(
         source,
         out,
         journals,
-        pmt.fit(None, *authorized).to(device),
+        pmt.fit(None, *authorized),
         settings,
         detector=found,
         largest=largest,
         chosen=chosen,
         proof=proof,
         batch_size=batch_size,
-        device=device,
+        device=place_of_work(engine, device or torch.device("cpu")),
+        engine=engine,
     )
 
 

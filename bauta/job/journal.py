@@ -14,23 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from bauta.errors import BadFile, UsageError
+from bauta.job.places import folder_called
 from bauta.zoo.cache import write_whole
 
 
 class Journal:
     """JSON lines: a head with the settings and the seed, then one entry a source file, appended as each is finished.
 
-    folder: where journals lie. out: the job's output folder, which names the journal.
+    folder: where journals lie. out: the job's output folder or its URL, which names the journal.
     """
 
-    def __init__(self, folder: Path, out: Path) -> None:
-        out, folder = out.resolve(), folder.resolve()
-        if folder == out or out in folder.parents:
+    def __init__(self, folder: Path, out: Path | str) -> None:
+        target, folder = folder_called(out), folder.resolve()
+        if target.holds(folder.as_posix()):
             raise UsageError(
-                f"The private journal would lie in {folder}, inside the pictures' folder {out}; choose another --out, "
-                "or set BAUTA_HOME to a folder elsewhere."
+                f"The private journal would lie in {folder}, inside the pictures' folder {target.address}; choose "
+                "another --out, or set BAUTA_HOME to a folder elsewhere."
             )
-        self.path = folder / f"{out.name}-{hashlib.sha256(str(out).encode()).hexdigest()[:12]}.jsonl"
+        self.path = folder / f"{target.name}-{hashlib.sha256(target.address.encode()).hexdigest()[:12]}.jsonl"
         self.entries: dict[str, dict[str, Any]] = {}
         self.seed = 0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,78 +14,105 @@ from torch import Tensor
 from bauta.errors import BadFile, BautaError, UsageError
 from bauta.faces.align import align
 from bauta.faces.detect import Detection, Detector
-from bauta.faces.images import encode_png, read_picture, write_bytes
+from bauta.faces.images import encode_png
 from bauta.faces.paste import Place, paste
+from bauta.job.engine import Engine, Here
+from bauta.job.manifest import MANIFEST, read_manifest, write_manifest
 from bauta.job.maskfile import MaskFile
 from bauta.job.maskkey import CARRIED, Carried, in_place, nearest_strength, sought
+from bauta.job.places import Folder, folder_called
 from bauta.job.portraits import AlignedAlready, Choose, Named
+from bauta.job.sources import FilePhoto, picture_of
 
 Told = Callable[["Done"], None]
+PORTION = 16  # photos that a worker is given at a time
 
 
 @dataclass(frozen=True)
 class Done:
     """What became of a photo. output: None where nothing was written, and why is in `error`. faces: how many were
     changed. found: of a mask that was taken off, the faces that carried it. seconds: of reading, finding (also whose
-    face it is), adding and writing."""
+    face it is), adding and writing. digest: the SHA-256 of what was written."""
 
     name: str
-    output: Path | None = None
+    output: Path | str | None = None
     error: str = ""
     faces: int = 0
     found: Sequence[Carried] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class Changing:
     """Base: photos are read, changed and written as PNG; a subclass says how one is changed (`changed`).
 
-    out: a folder. overwrite: whether pictures that lie there may be replaced; an original never is.
+    out: what `folder_called` takes. overwrite: whether pictures that lie there may be replaced; an original never
+    is. As a callable it is the worker of an engine.
     """
 
     mask: MaskFile
-    out: Path
+    out: Path | str
     detector: Detector
     overwrite: bool = False
 
-    def run(self, photos: Sequence[Named], told: Told) -> list[Done]:
-        """Change all photos. Raises `UsageError` before anything is written over, `BautaError` where nothing can be
+    def run(self, photos: Sequence[Named], told: Told, engine: Engine | None = None) -> list[Done]:
+        """Change all photos, in this process unless an engine is given, and write the manifest. The answers are in the
+        order of the photos. Raises `UsageError` before anything is written over, `BautaError` where nothing can be
         written."""
-        originals = {photo.path.resolve() for photo in photos}
+        target = folder_called(self.out)
+        self._check(photos, target)
+        done: dict[int, Done] = {}
+        numbered = list(enumerate(photos))
+        portions = [numbered[first : first + PORTION] for first in range(0, len(numbered), PORTION)]
+        for row, one in (engine or Here()).run(self, portions):
+            done[row] = one
+            told(one)
+        pictures = {photos[row].output: one.digest for row, one in done.items() if one.output is not None}
+        try:
+            if pictures:
+                write_manifest(target, read_manifest(target) | pictures)
+        except OSError as error:
+            raise unwritten(target.at(MANIFEST), error) from error
+        return [done[row] for row in range(len(photos))]
+
+    def __call__(self, portion: Sequence[tuple[int, Named]]) -> Iterator[tuple[int, Done]]:
+        """Change some of the photos; each answer with the photo's number. Raises `BautaError`."""
+        target = folder_called(self.out)
+        for row, photo in portion:
+            yield row, self._one(photo, target)
+
+    def _check(self, photos: Sequence[Named], target: Folder) -> None:
+        originals = {photo.photo.path.resolve() for photo in photos if isinstance(photo.photo, FilePhoto)}
+        there = target.among(photo.output for photo in photos)
         for photo in photos:
-            output = self.out / photo.output
-            if output.resolve() in originals:
+            output = target.at(photo.output)
+            if output == photo.photo.where or (isinstance(output, Path) and output.resolve() in originals):
                 raise UsageError(f"{output} is one of the photos themselves; choose another --out.")
-            if output.exists() and not self.overwrite:
+            if photo.output in there and not self.overwrite:
                 raise UsageError(f"{output} is there already; choose another --out, or say --overwrite.")
-        done = []
-        for photo in photos:
-            done.append(self._one(photo))
-            told(done[-1])
-        return done
 
     def changed(self, photo: Tensor, seconds: dict[str, float]) -> tuple[Tensor, Sequence[Carried]]:
         """(3, H, W) -> the same, changed, and where. Raises `BadFile` where there is nothing to change."""
         raise NotImplementedError
 
-    def _one(self, photo: Named) -> Done:
+    def _one(self, photo: Named, target: Folder) -> Done:
         seconds: dict[str, float] = {}
         try:
             with Stopwatch(seconds, "reading"):
-                image = read_picture(photo.path).image
+                image = picture_of(photo.photo, photo.photo.read()).image
             result, found = self.changed(image, seconds)
         except BadFile as error:
             return Done(photo.name, error=str(error), seconds=seconds)
-        output = self.out / photo.output
+        output = target.at(photo.output)
         try:
             with Stopwatch(seconds, "writing"):
-                write_bytes(output, encode_png(result))
+                content = encode_png(result)
+                target.write(photo.output, content)
         except OSError as error:
-            raise BautaError(
-                f"{output} cannot be written ({error.strerror or error}); choose another --out."
-            ) from error
-        return Done(photo.name, output, faces=len(found), found=found, seconds=seconds)
+            raise unwritten(output, error) from error
+        digest = hashlib.sha256(content).hexdigest()
+        return Done(photo.name, output, faces=len(found), found=found, seconds=seconds, digest=digest)
 
     def found(self, photo: Tensor) -> list[Detection]:
         """The faces in a photo, at least one. Raises `BadFile`."""
@@ -92,6 +120,11 @@ class Changing:
         if not faces:
             raise BadFile(f"No face was found in it ({photo.shape[2]} x {photo.shape[1]}).")
         return faces
+
+
+def unwritten(output: Path | str, error: OSError) -> BautaError:
+    """What to say where something cannot be written."""
+    return BautaError(f"{output} cannot be written ({error.strerror or error}); choose another --out.")
 
 
 class Stopwatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from bauta.errors import BadFile, BadImage, MissingData, UsageError
 from bauta.faces.align import SIZE, TEMPLATE, align
 from bauta.faces.detect import Detection, Detector
-from bauta.faces.images import SUFFIXES, read_picture
+from bauta.job.listing import photos_in
+from bauta.job.sources import Photo, picture_of
 from bauta.recognizers.base import Recognizer
 from bauta.types import Images, Templates
 
@@ -92,7 +93,7 @@ def portraits(folder: Path, recognizer: Recognizer, threshold: float, detector: 
     pictures = pictures_in([folder])
     for file in pictures:
         try:
-            picture = read_picture(file.path)
+            picture = picture_of(file.photo, file.photo.read())
             found = detector.detect(picture.image)
         except BadFile as error:
             left_out[file.name] = str(error)
@@ -139,31 +140,21 @@ def _majority(templates: Sequence[Templates], threshold: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Named:
-    """A picture file, what it is called, and the name of what is made of it."""
+    """A photo, what it is called, and the name of what is made of it."""
 
-    path: Path
+    photo: Photo
     name: str
     output: str
 
 
-def pictures_in(sources: Iterable[Path]) -> list[Named]:
-    """The picture files among and below `sources`; outputs are PNG files of the same name, and of the whole name with
-    its ending where several would share one. Raises `MissingData`, `UsageError`."""
-    found: dict[Path, Path] = {}
-    for source in sources:
-        if not source.exists():
-            raise MissingData(f"{source} is not there; give photos, or a folder of them.")
-        below = sorted(source.rglob("*")) if source.is_dir() else [source]
-        for path in below:
-            known = path.suffix.lower() in SUFFIXES and path.name[0] != "."
-            if path.is_file() and (known or not source.is_dir()):
-                found.setdefault(path, path.relative_to(source if source.is_dir() else source.parent))
-    if not found:
-        raise MissingData(f"There are no pictures to be read ({', '.join(sorted(SUFFIXES))}); give photos.")
-    relative = list(found.values())
+def pictures_in(sources: Iterable[Path | str]) -> list[Named]:
+    """The photos of `sources`, which are what `photos_in` takes; outputs are PNG files of the same name, and of the
+    whole name with its ending where several would share one. Raises `MissingData`, `UsageError`."""
+    found = {photo.where: photo for source in sources for photo in photos_in(source)}
+    relative = [PurePosixPath(photo.file) for photo in found.values()]
     short, whole = ([p.with_suffix(".png") for p in relative], [p.with_name(f"{p.name}.png") for p in relative])
     for outputs in (short, whole):
         if len({output.as_posix().casefold() for output in outputs}) == len(outputs):
-            named = zip(found.items(), outputs, strict=True)
-            return [Named(path, name.as_posix(), output.as_posix()) for (path, name), output in named]
+            named = zip(found.values(), outputs, strict=True)
+            return [Named(photo, photo.file, output.as_posix()) for photo, output in named]
     raise UsageError("Two of the photos have the same name; take them one folder at a time.")

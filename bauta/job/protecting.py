@@ -28,13 +28,11 @@ def protect(
         done = bauta.protect("photos", "protected", recognizers="mobilefacenet-casia")
         print(done.written, done.failed)
 
-    source: a folder of photos, or one. out: where the pictures go. recognizers: names of who is authorized. cut, steps:
-    the network's and the method's own if None. aligned: whether the files are aligned faces already. proof: whether is
-    measured who accepts the pictures (`Result.proof`). seed: 128 random bits if None, kept in a private journal outside
-    of `out`. Raises `MissingData`, `MissingWeights`, `UsageError`.
+    source: a folder of photos or shards, one of them, or its fsspec URL. out: where the pictures go. recognizers: names
+    of who is authorized. cut, steps: the network's and the method's own if None. aligned: whether the files are aligned
+    faces already. proof: whether is measured who accepts the pictures (`Result.proof`). seed: 128 random bits if None,
+    kept in a private journal outside of `out`. Raises `MissingData`, `MissingWeights`, `UsageError`.
     """
     names = [recognizers] if isinstance(recognizers, str) else list(recognizers)
-    job = protect_job(
-        Path(source), Path(out), zoo.home() / "journals", names, cut=cut, steps=steps, aligned=aligned, prove=proof
-    )
+    job = protect_job(source, out, zoo.home() / "journals", names, cut=cut, steps=steps, aligned=aligned, prove=proof)
     return job.run(seed)

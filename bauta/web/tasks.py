@@ -24,6 +24,7 @@ from bauta.job.maskmaking import MaskMaking
 from bauta.job.maskphotos import Changing, Done, Masking, Unmasking
 from bauta.job.portraits import Named, portraits
 from bauta.job.proof import refused
+from bauta.job.sources import FilePhoto
 from bauta.metrics import Interval
 from bauta.protections.images.team import Team
 from bauta.recognizers import load
@@ -202,7 +203,9 @@ TASKS: dict[str, Callable[..., Answer]] = {
 
 def changed(told: Told, job: Changing, place: Path, photos: Sequence[Mapping[str, Any]]) -> Answer:
     """Photos that got a mask or lost it, and why others did not."""
-    named = [Named(place / "photos" / photo["file"], photo["name"], f"{n}.png") for n, photo in enumerate(photos, 1)]
+    paths = [place / "photos" / photo["file"] for photo in photos]
+    both = zip(paths, photos, strict=True)
+    named = [Named(FilePhoto(path.name, path), p["name"], f"{n}.png") for n, (path, p) in enumerate(both, 1)]
     over = 0
 
     def done(result: Done) -> None:
@@ -220,8 +223,8 @@ def changed(told: Told, job: Changing, place: Path, photos: Sequence[Mapping[str
         # the file has the photo's number; what is shown is numbered without gaps
         pictures.append({"photo": at, "face": None, "faces": result.faces, "found": [found(f) for f in result.found]})
         made = place / "pictures" / f"{len(pictures)}.png"
-        result.output.replace(made)
-        before, after = (encode_png(shrunk(read_image(file))) for file in (named[at].path, made))
+        Path(result.output).replace(made)
+        before, after = (encode_png(shrunk(read_image(file))) for file in (paths[at], made))
         compare(place, len(pictures), before, after)
     return {"pictures": pictures, "failed": failed}
 

@@ -153,7 +153,7 @@ def test_pictures_that_vanish_in_the_middle(bauta: Command, alice: Path, people:
         write_bytes(path, data)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bauta.job.protect.write_bytes", written)
+        patch.setattr("bauta.job.places.write_bytes", written)
         code, said, errors = bauta(*protecting(alice, tmp_path / "second"))
     assert calls
     assert code == 1

@@ -39,13 +39,27 @@ def test_a_folder_and_its_proof(bauta: Command, words: list[str | Path], tmp_pat
     assert "authorized" in row
     assert "Faces: 2." in out
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")) == [
-        *("a.png", "bauta.json", "deep/b.png"),
+        *("a.png", "bauta.json", "deep/b.png", "manifest.jsonl"),
     ]
     (journal,) = (tmp_path / "home" / "journals").iterdir()
     assert journal.stat().st_mode & 0o777 == 0o600
     code, out, _ = bauta(*words)
     assert code == 0
     assert out.startswith(f"0 pictures written to {tmp_path / 'out'}, 2 were there, 0 files failed.\n")
+
+
+def test_where_the_work_is_done(bauta: Command, words: list[str | Path], tmp_path: Path) -> None:
+    for said, why in (
+        (["--engine", "dask"], "--engine dask says nothing; there are local and ray"),
+        (["--address", "auto"], "are for --engine ray; leave them out"),
+        (["--workers", "2", "--out", "memory://out"], "memory:// lies in this process alone"),
+        (["--out", "ftp://host/out"], "ftp:// is no kind of address that is opened here"),
+    ):
+        code, _, errors = bauta(*words, "--no-proof", *said)
+        assert code == 2
+        assert why in errors
+        assert len(errors.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_proof_prints_no_table(bauta: Command, words: list[str | Path]) -> None:

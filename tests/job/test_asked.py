@@ -10,9 +10,11 @@ import torch
 
 from bauta.errors import UsageError
 from bauta.job import ProtectJob
-from bauta.job.asked import chooser, device_called, finder, method, threshold_of
+from bauta.job.asked import chooser, device_called, engine_called, finder, method, place_of_work, threshold_of
+from bauta.job.engine import Here, Processes
 from bauta.job.maskfile import Made, MaskFile
 from bauta.job.portraits import AlignedAlready, every, largest
+from bauta.job.rayengine import Ray
 from bauta.protections.images.service import JPEG
 from bauta.protections.images.transfermask import TransferMask
 
@@ -40,6 +42,17 @@ def test_a_device_that_is_not_here() -> None:
     assert device_called("cpu") == torch.device("cpu")
     with pytest.raises(UsageError, match="--device tpu is not on this machine; there is cpu"):
         device_called("tpu")
+
+
+def test_engines_by_name() -> None:
+    assert engine_called("local") == engine_called("local", workers=1) == Here()
+    assert engine_called("local", workers=3) == Processes(3)
+    shared = engine_called("ray", workers=4, address="auto", gpus=0.25)
+    assert shared == Ray("auto", 4, 1, 0.25)
+    cpu = torch.device("cpu")
+    assert place_of_work(shared, cpu) == torch.device("cuda")  # where the actor is, not where the command is
+    assert place_of_work(Ray(), torch.device("cuda")) == cpu
+    assert place_of_work(Here(), cpu) == cpu
 
 
 def test_methods_and_faces_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

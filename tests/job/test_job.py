@@ -24,6 +24,7 @@ from bauta.types import Faces, Source
 from .conftest import Sides, content, picture
 
 Make = Callable[..., ProtectJob]
+SAID = {"bauta.json", "manifest.jsonl"}
 NAMES = ["a.png", "b.png", "c.png", "deep/d.png", "e.png"]
 SEED = 987654321987654321
 
@@ -69,7 +70,7 @@ class TestPictures:
                 assert not file.getexif()
                 assert not file.info
         assert len(set(content(made.out).values())) == 5
-        assert {p.name for p in made.out.rglob("*") if p.is_file()} == {Path(n).name for n in NAMES} | {"bauta.json"}
+        assert {p.name for p in made.out.rglob("*") if p.is_file()} == {Path(n).name for n in NAMES} | SAID
 
     def test_they_are_what_the_protection_gives_for_the_file_alone(self, job: Make, photos: Path) -> None:
         """By hand: the draws follow the file's digest and the place of the face in it."""
@@ -342,7 +343,7 @@ class TestPrivacy:
         secrets = [str(SEED), f"{SEED:x}", "SECRETCAMERA", *(d.hexdigest() for d in digests + inner)]
         raw = [*(s.encode() for s in secrets), *(d.digest() for d in digests + inner), number.lstrip(b"\0")]
         files = [p for p in made.out.rglob("*") if p.is_file()]
-        assert len(files) == 6
+        assert len(files) == 7
         for path in files:
             assert [s for s in raw if s in path.read_bytes()] == [], path
         known = journal_of(made).read_bytes()
