@@ -99,9 +99,10 @@ def typed(words: list[str]) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
 
-def people(folder: Path, number: int, views: int) -> None:
+def people(folder: Path, number: int, views: int) -> Path:
     """Pictures of people who do not exist."""
     typed(bauta("generator", "people", "-o", folder, "-n", number, "--views", views))
+    return folder
 
 
 class Protect(Job):
