@@ -91,6 +91,7 @@ def test_the_schemes_are_trained_once_recognize_and_are_attacked(
             0.4,
             row.system,
         )
+        assert str(settings.out) not in str(facts["recipe"]), "a table goes to others"
     found = {(row.system, row.metric): row.value for row in rows if row.role == "utility"}
     assert found[TWIN, "accuracy, ten folds lost"] == 0
     assert [found[name, "bytes sent"] for name in QUICK] == [4 * c * tiny.SIDE**2 for c in (192, 27, 3)]

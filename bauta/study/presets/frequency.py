@@ -54,11 +54,11 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     twin each is unaware. Reconstructions are judged beside clean pictures, by the twin and by a recognizer that took no
     part. Then recovery again in true color, on UTKFace and the celebrities, by attackers with faces of these sets.
 
-    Cost, from single steps and not from a whole run: a picture takes a training 15 ms of one core behind PartialFace,
-    27 as the twin, 36 behind PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with
-    9,000 pictures all eight are two and a half hours. And 30 trainings of `RecFace`, half an hour each, with the making
-    of the leaks. quick: the twin, PartialFace and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets
-    in color; about two minutes of one core.
+    Cost, of one core that is left alone: a picture takes a training 15 ms behind PartialFace, 27 as the twin, 36 behind
+    PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with 9,000 pictures all eight
+    are two and a half hours. Recognition and the two attackers without training are five minutes a scheme, a training
+    of `RecFace` about five, and there are 22 of these. quick: the twin, PartialFace and MinusFace, one epoch on 16
+    pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
     settings = settings.unseen()
@@ -79,7 +79,8 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
             blank = Row(training_cell(name), name, "utility", TRAINER, "failed", None, note=str(error))
             yield from stamped(complete([replace(blank, private_when="", seed=settings.seed)]), **facts)
             continue
-        facts |= {"recipe": ", ".join(map(repr, pipeline.protections)) or "none"}
+        recipe = ", ".join(map(repr, pipeline.protections)).replace(f"{networks.folder}/", "")  # whose name is nobody's
+        facts |= {"recipe": recipe or "none"}
         yield from stamped(measured(settings, name, networks, pipeline, quick), **facts)
         if not quick:
             for data in COLOR:
