@@ -103,7 +103,8 @@ def bootstrap(
         raise UsageError(f"An interval over identities needs at least two of them, got {len(people)}.")
     values: list[float] = []
     for counts in resampled(owner, len(people), draws, seed):
-        counts = counts[counts.any(1)]
+        if owner.ndim == 2:  # no comparison may be left of people drawn
+            counts = counts[counts.any(1)]
         if at_once is None:
             values += one_by_one(statistic, counts, arrays)
         elif len(counts):

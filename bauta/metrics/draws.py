@@ -14,8 +14,10 @@ from torch import Tensor
 
 def means(counts: Tensor, values: Tensor) -> Tensor:
     """Of one number a row."""
-    weighed = torch.where(counts > 0, counts * values.double(), 0.0)  # a row that was not drawn may be infinite
-    return weighed.sum(1) / counts.sum(1)
+    values = values.double()
+    if bool(values.isfinite().all()):
+        return counts.double() @ values / counts.sum(1)
+    return torch.where(counts > 0, counts * values, 0.0).sum(1) / counts.sum(1)  # what was not drawn counts nothing
 
 
 def fold_means(counts: Tensor, right: Tensor, fold: Tensor) -> Tensor:
