@@ -213,19 +213,9 @@ class Trained(Kind):
                 size = [draw.choice((1, 2, 48, 0, -1, 10**4, 10**9)) for _ in range(draw.choice((4, 4, 0, 500)))]
             recipe = {**recipe, "architecture": draw.choice(self.names), "options": {option: size}}
         if draw.random() < 0.1:
-            specs = (
-                "Quantization()",
-                "GaussianNoise(0.1)",
-                "DCTDP()",
-                "PartialFace(channels=99999999)",
-                "x",
-                3,
-                "[" * 999,
-            )
-            recipe = {
-                **recipe,
-                "protections": draw.choice(([draw.choice(specs)], [draw.choice(specs)] * 3, "PMT()", 7)),
-            }
+            spec = draw.choice(("Quantization()", "DCTDP()", "PartialFace(channels=99999999)", "x", 3, "[" * 999))
+            asked: list[object] = [[spec], [spec] * 3, "PMT()", 7]
+            recipe = {**recipe, "protections": draw.choice(asked)}
         (folder / RECIPE).write_bytes(json_bytes(draw, recipe) if draw.random() < 0.6 else json.dumps(recipe).encode())
         (folder / WEIGHTS).write_bytes(safetensors_bytes(draw, self.weights) if draw.random() < 0.5 else self.weights)
         learned = save({"0.x": torch.zeros(3)})
