@@ -116,8 +116,10 @@ def campaign(files: Sequence[str], most: int, seed: int, told: Callable[[Tally],
     found, here = [], Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="bauta-mutants-") as folder:
         for name in COPIED:
-            copy = shutil.copytree if (here / name).is_dir() else shutil.copy
-            copy(here / name, Path(folder) / name)  # type: ignore[operator]
+            if (here / name).is_dir():
+                shutil.copytree(here / name, Path(folder) / name)
+            else:
+                shutil.copy(here / name, Path(folder) / name)
         for file in files:
             found.append(tried(file, TARGETS[file], Path(folder), most, Random(f"{seed}/{file}")))
             told(found[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,8 +31,7 @@ def schema() -> dict[str, Any]:
 def openapi(page: Served, draw: Random, tries: int, tally: Tally) -> None:
     """So many calls of every operation, drawn from its description and from what contradicts it."""
     try:
-        import schemathesis
-        from schemathesis import GenerationMode
+        schemathesis: Any = importlib.import_module("schemathesis")
     except ModuleNotFoundError:
         tally.left_out = "left out: schemathesis is not installed"
         return
@@ -41,7 +41,7 @@ def openapi(page: Served, draw: Random, tries: int, tally: Tally) -> None:
         operation = found.ok()
         if operation.path in ENDLESS:
             continue
-        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
 
             @seed(draw.randrange(1 << 32))
             @settings(

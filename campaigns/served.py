@@ -119,8 +119,8 @@ class Served:
 
     def request(self, method: str, path: str, body: bytes = b"", **changed: str | None) -> bytes:
         """The bytes of a request like the page's own, with some headers changed or (None) left out."""
-        given = {**self.headers(), "Content-Length": str(len(body))}
-        given |= {name.replace("_", "-"): value for name, value in changed.items()}  # type: ignore[misc]
+        given: dict[str, str | None] = {**self.headers(), "Content-Length": str(len(body))}
+        given |= {name.replace("_", "-"): value for name, value in changed.items()}
         lines = [f"{name}: {value}" for name, value in given.items() if value is not None]
         return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1") + body
 
@@ -128,9 +128,11 @@ class Served:
         """What it answers to a request like the page's own."""
         return self.raw(self.request(method, path, body, **changed))
 
-    def upload(self, content: bytes, name: str = "me.png", path: str = "/api/photos?aligned=true") -> Answer:
+    def upload(
+        self, content: bytes, name: str = "me.png", path: str = "/api/photos?aligned=true", patience: float = WAITS
+    ) -> Answer:
         """A photo or a mask."""
-        return self.ask("POST", path, content, **{"x-name": quote(name)})
+        return self.raw(self.request("POST", path, content, **{"x-name": quote(name)}), patience=patience)
 
     def tree(self) -> list[int]:
         """The process and all below it."""

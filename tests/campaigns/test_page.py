@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), re
 GOOD = {**COMMON, "content-security-policy": OUR_POLICY}
 
 
+@pytest.mark.slow
 def test_all_visitors_in_short(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(visitors, "SLOW", 0.0)  # how long slow clients are held is tested in tests/web
     monkeypatch.setattr(visitors, "alive", lambda _: False)
