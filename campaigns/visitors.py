@@ -16,8 +16,8 @@ from random import Random
 
 from PIL import Image
 
+from bauta.web.options import PHOTOS
 from bauta.web.security import COMMON, OUR_POLICY, REPORT_POLICY, TOKEN
-from bauta.web.shelf import PHOTOS
 from campaigns import pictures
 from campaigns.pages import METHODS, NAMES, ROUTES
 from campaigns.served import Answer, Served
@@ -108,10 +108,10 @@ def tokens(page: Served, draw: Random, tries: int, tally: Tally) -> None:
         )
         path = draw.choice(("/api/options", "/api/photos", "/api/events", "/api/reports"))
         if turn % 20:
-            answer = page.ask("GET", path, **{TOKEN: guess})
+            answer = page.ask("GET", path, b"", **{TOKEN: guess})
         else:  # in the address, where it does not belong, or in a header that is there twice
             twice = f"{token[:at]}\r\n{TOKEN}: {token[at:]}{other}"
-            answer = page.ask("GET", f"{path}?token={token}", **{TOKEN: draw.choice((None, twice))})
+            answer = page.ask("GET", f"{path}?token={token}", b"", **{TOKEN: draw.choice((None, twice))})
         tally.count(answer, {401}, f"token {guess[:60]!r}")
 
 

@@ -199,7 +199,7 @@ class Trained(Kind):
     name = "training"
 
     def prepare(self, folder: Path) -> None:
-        self.recipe = {"architecture": "mobilefacenet", "options": {"width": 0.125}, "protections": []}
+        self.recipe: dict[str, Any] = {"architecture": "mobilefacenet", "options": {"width": 0.125}, "protections": []}
         network = new("mobilefacenet", {"width": 0.125})
         self.weights = save({k: v.contiguous() for k, v in network.state_dict().items()})
         self.names = ("mobilefacenet", "compact_ir", "compact_plain", "frequency_small", "duet_client", "ir18", "x")
@@ -214,7 +214,7 @@ class Trained(Kind):
             recipe = {**recipe, "architecture": draw.choice(self.names), "options": {option: size}}
         if draw.random() < 0.1:
             spec = draw.choice(("Quantization()", "DCTDP()", "PartialFace(channels=99999999)", "x", 3, "[" * 999))
-            asked: list[object] = [[spec], [spec] * 3, "PMT()", 7]
+            asked: list[Any] = [[spec], [spec] * 3, "PMT()", 7]
             recipe = {**recipe, "protections": draw.choice(asked)}
         (folder / RECIPE).write_bytes(json_bytes(draw, recipe) if draw.random() < 0.6 else json.dumps(recipe).encode())
         (folder / WEIGHTS).write_bytes(safetensors_bytes(draw, self.weights) if draw.random() < 0.5 else self.weights)
