@@ -89,8 +89,8 @@ def _run(place: Path, tests: Sequence[str]) -> int:
 
 def tried(file: str, tests: Sequence[str], place: Path, most: int, draw: Random) -> Tally:
     """The errors of one file, at most so many, drawn evenly."""
-    target, here = place / file, Path(__file__).parents[1] / file
-    source = here.read_text()
+    target = place / file
+    source = target.read_text()
     every = mutants(source)
     tally = Tally(file, len(every))
     began = time.monotonic()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 
 from bauta.web.app import Page, create_app
 from bauta.web.jobs import Jobs
@@ -60,5 +62,6 @@ def openapi(page: Served, draw: Random, tries: int, tally: Tally) -> None:
                     Answer(answer.status_code, headers, answer.content, answer.elapsed), REFUSED | ANSWERED, what
                 )
 
-            called()
+            with contextlib.suppress(Unsatisfiable):  # nothing can contradict a description without a parameter
+                called()
     page.ask("POST", "/api/wipe")

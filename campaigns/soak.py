@@ -73,7 +73,8 @@ def once(page: Served, key: bytes, draw: Random, number: int, tally: Tally) -> N
     order: dict[str, Any] = {"task": "apply", "photos": chosen, "mask": mask.json["id"], "face": "all"}
     if number % PROTECTS == PROTECTS - 1:
         order = {"task": "protect", "photos": chosen, "recognizers": [RECOGNIZER], "steps": 1, "proof": False}
-    placed = tally.count(page.ask("POST", "/api/jobs", json.dumps(order).encode()), ANSWERED, "an order")
+    said = {"Content-Type": "application/json"}
+    placed = tally.count(page.ask("POST", "/api/jobs", json.dumps(order).encode(), **said), ANSWERED, "an order")
     if placed.status == 200:
         job = placed.json["id"]
         if number % 5 == 4:  # in the middle of it, or before

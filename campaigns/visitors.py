@@ -244,8 +244,8 @@ LONG = 600.0  # seconds for the last of a crowd, whose photos are looked at one 
 
 
 def crowd(page: Served, draw: Random, tries: int, tally: Tally) -> None:
-    """All at once: uploads that take a while to look at, of which as many are taken as lie on the page at most."""
-    content = flat(3000, 3000, 2)
+    """All at once: uploads, of which as many are taken as lie on the page at most."""
+    content = small()
     with ThreadPoolExecutor(tries) as pool:
         sent = [pool.submit(page.upload, content, f"me {number}.png", patience=LONG) for number in range(tries)]
         answers = [tally.count(one.result(), {200, 400}, "an upload in the crowd") for one in sent]
