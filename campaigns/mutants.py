@@ -76,6 +76,7 @@ def tested(place: Path, tests: Sequence[str], most: float | None) -> str:
 def _run(place: Path, tests: Sequence[str]) -> int:
     os.chdir(place)
     os.environ["PYTHONPATH"] = str(place)  # of what the tests start themselves
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which take longer to load than many of the tests run
     sys.path[:] = [str(place), *(path for path in sys.path if path and Path(path) != Path(__file__).parents[1])]
     for name in [name for name in sys.modules if name.partition(".")[0] in ("bauta", "campaigns", "tests")]:
         del sys.modules[name]
@@ -84,7 +85,7 @@ def _run(place: Path, tests: Sequence[str]) -> int:
     os.dup2(null, 2)
     import pytest
 
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]))
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
 
 
 def tried(file: str, tests: Sequence[str], place: Path, most: int, draw: Random) -> Tally:

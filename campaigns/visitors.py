@@ -192,7 +192,7 @@ SLOW = 15.0  # seconds that a slow client takes its time before it is asked whet
 def slow(page: Served, draw: Random, tries: int, tally: Tally) -> None:
     """Connections that say nothing, heads that come a byte at a time, and bodies that stop: more than the page may have
     files open. Those of people without the token must be let go, and everybody else be answered."""
-    began, opened = time.monotonic(), list[socket.socket]()
+    opened = list[socket.socket]()
     head = f"GET / HTTP/1.1\r\nHost: {page.host}\r\nX-A: ".encode()
     body = page.request("POST", "/api/photos", b"", **{"Content-Length": "1000000"})
     starts = (b"", b"GET", head, head + b"b" * 3000, body + b"x" * 10)
@@ -202,6 +202,7 @@ def slow(page: Served, draw: Random, tries: int, tally: Tally) -> None:
                 made = page.connect(10)
                 opened.append(made)
                 made.sendall(starts[-1] if turn % 40 == 0 else draw.choice(starts[:-1]))
+        began = time.monotonic()
         answer = page.ask("GET", "/api/options")
         tally.count(answer, ANSWERED, f"while {len(opened)} were half open")
         tally.count(page.upload(small()), ANSWERED, "an upload while others are half open")
