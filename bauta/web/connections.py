@@ -19,6 +19,7 @@ from bauta.web.security import with_ours
 HEAD = 10.0  # seconds for a request's first lines
 BODY = 60.0  # seconds for the rest of it, 25 MB at most, from this same machine
 MOST = 400  # connections; below the 1,024 files that a process may usually open, an upload's own included
+BACKLOG = 64  # taken in one turn of the loop; those of some turns are open before the first of them is let go
 
 
 class Patient(H11Protocol):

@@ -16,7 +16,7 @@ import uvicorn
 
 from bauta.errors import UsageError
 from bauta.web.app import Page, create_app, kept
-from bauta.web.connections import Patient
+from bauta.web.connections import BACKLOG, Patient
 from bauta.web.files import Private
 from bauta.web.jobs import Jobs
 from bauta.web.process import Worker
@@ -63,6 +63,7 @@ class Server:
         config = uvicorn.Config(
             create_app(self.page),
             http=Patient,
+            backlog=BACKLOG,
             ws="none",
             lifespan="on",
             log_level="warning",

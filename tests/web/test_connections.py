@@ -91,6 +91,12 @@ def test_more_connections_than_there_is_room_for(
         assert len(server.server.server_state.connections) <= 8
 
 
+def test_a_burst_of_connections_fits_into_the_files_of_a_process(server: Server) -> None:
+    """The loop takes so many in a turn, and some turns pass before the first that is too many is closed."""
+    assert server.server.config.backlog == connections.BACKLOG
+    assert connections.MOST + 5 * connections.BACKLOG < 1024 - 200
+
+
 def test_what_is_answered_is_not_let_go(
     server: Server, upload: Callable[..., Any], pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
