@@ -186,3 +186,12 @@ def test_a_relayed_victim_is_the_one_behind_it_with_a_step_between(pipeline: Pip
     assert torch.equal(relayed.drawn(images), behind.drawn(images))
     assert relayed.held("mask") == "the mask"
     assert relayed.queries == behind.queries == 6 * len(images)
+
+
+def test_the_architecture_is_handed_out_untrained_and_ready_to_train(pipeline: Pipeline) -> None:
+    holder = victim(pipeline, holds=frozenset({"client layers", "client architecture"}))
+    fresh, trained = holder.held("client architecture"), holder.held("client layers")
+    pairs = list(zip(fresh.parameters(), trained.parameters(), strict=True))
+    assert pairs
+    assert all(one.requires_grad for one, _ in pairs)
+    assert any(not torch.equal(one, other) for one, other in pairs)
