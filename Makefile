@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS ?= $(OMP_NUM_THREADS)
 # Tests are small, so they gain by processes and not by threads: one thread in each. Say WORKERS=8 for eight.
 WORKERS ?= 2
 
-.PHONY: help setup test check demo docs bench
+.PHONY: help setup test check demo docs bench coverage audit-deps lock release
 
 help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
@@ -18,6 +18,10 @@ help:
 	@echo "make demo    protect, mask, attack and audit people who do not exist"
 	@echo "make docs    the documentation as a site, in out/site"
 	@echo "make bench   speed and memory beside rivals, and what a blind guess of a face scores"
+	@echo "make coverage    the tests once more, and which lines and branches they pass; TESTS=... for some of them"
+	@echo "make audit-deps  known holes in the locked dependencies, as a report"
+	@echo "make lock        requirements.lock anew: every dependency by its version and its digests"
+	@echo "make release     the wheel, built twice and the same, its SBOM and their digests, in out/release"
 
 setup: .venv/.ready
 
@@ -47,3 +51,28 @@ docs: .venv/.docs
 
 bench: setup
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+.venv/.trust: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[trust]"
+	@touch $@
+
+# Processes that tests start count too: coverage begins in each by itself. Twice as slow as make test.
+coverage: export OMP_NUM_THREADS := 1
+coverage: .venv/.trust
+	@mkdir -p out/coverage
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report= $(TESTS)
+	$(BIN)/coverage report --sort=cover | tee out/coverage/report.txt
+
+# A report and no gate: it needs the network, and a hole that was found today is no reason that yesterday's build fails.
+audit-deps: .venv/.trust
+	@mkdir -p out
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --progress-spinner off > out/audit-deps.txt 2>&1 \
+		|| echo "pip-audit could not ask, or found something:"
+	@tail -n 40 out/audit-deps.txt
+
+lock: .venv/.trust
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra test --extra trust \
+		--constraint constraints.txt --output-file requirements.lock pyproject.toml
+
+release: .venv/.trust
+	$(BIN)/python -m campaigns.release

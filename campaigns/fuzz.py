@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from campaigns import arena, pages, pictures, priors, records, sets, texts, weights
+from campaigns import arena, models, pages, pictures, priors, records, sets, texts, weights
 from campaigns.arena import MIB, Kind, Outcome
 
 PICTURES = 0.5  # the share of the tries that pictures get, of all formats together
@@ -27,7 +27,7 @@ PICTURES = 0.5  # the share of the tries that pictures get, of all formats toget
 
 def every() -> list[Kind]:
     """All kinds."""
-    return [k for part in (pictures, weights, priors, records, sets, texts, pages) for k in part.kinds()]
+    return [k for part in (pictures, weights, models, priors, records, sets, texts, pages) for k in part.kinds()]
 
 
 def shares(kinds: Sequence[Kind], tries: int) -> dict[str, int]:

@@ -21,6 +21,7 @@ from bauta.recognizers import Preprocess, load
 from bauta.recognizers.checkpoints import read_state
 from bauta.recognizers.registry import ARCHITECTURES
 from bauta.recognizers.trainable import RECIPE, WEIGHTS, new
+from bauta.train.run import LEARNED, load_pipeline
 from campaigns.arena import Kind
 from campaigns.damage import HUGE, damaged, hostile, json_bytes, rezipped, safetensors_bytes
 
@@ -198,23 +199,31 @@ class Trained(Kind):
     name = "training"
 
     def prepare(self, folder: Path) -> None:
-        self.recipe = {"architecture": "mobilefacenet", "options": {"width": 0.125}, "protections": []}
+        self.recipe: dict[str, Any] = {"architecture": "mobilefacenet", "options": {"width": 0.125}, "protections": []}
         network = new("mobilefacenet", {"width": 0.125})
         self.weights = save({k: v.contiguous() for k, v in network.state_dict().items()})
-        self.names = ("mobilefacenet", "compact_ir", "frequency_small", "duet_client", "ir18", "x")
+        self.names = ("mobilefacenet", "compact_ir", "compact_plain", "frequency_small", "duet_client", "ir18", "x")
 
     def damaged(self, draw: Random, folder: Path) -> Path:
         recipe = self.recipe
         if draw.random() < 0.5:
             size: object = draw.choice((0, -1, 0.5, 1e-9, 1e9, 10**12, 10**400, float("nan"), "a", None, [], True))
-            option = draw.choice(("width", "embedding", "channels", "dropout", "blocks", "depth", "x"))
+            option = draw.choice(("width", "embedding", "channels", "dropout", "widths", "units", "side", "x"))
+            if option in ("widths", "units"):
+                size = [draw.choice((1, 2, 48, 0, -1, 10**4, 10**9)) for _ in range(draw.choice((4, 4, 0, 500)))]
             recipe = {**recipe, "architecture": draw.choice(self.names), "options": {option: size}}
+        if draw.random() < 0.1:
+            spec = draw.choice(("Quantization()", "DCTDP()", "PartialFace(channels=99999999)", "x", 3, "[" * 999))
+            asked: list[Any] = [[spec], [spec] * 3, "PMT()", 7]
+            recipe = {**recipe, "protections": draw.choice(asked)}
         (folder / RECIPE).write_bytes(json_bytes(draw, recipe) if draw.random() < 0.6 else json.dumps(recipe).encode())
         (folder / WEIGHTS).write_bytes(safetensors_bytes(draw, self.weights) if draw.random() < 0.5 else self.weights)
+        learned = save({"0.x": torch.zeros(3)})
+        (folder / LEARNED).write_bytes(safetensors_bytes(draw, learned) if draw.random() < 0.5 else save({}))
         return folder
 
     def read(self, thing: Path) -> None:
-        load(str(thing))
+        load_pipeline(thing)
 
 
 class Manifests(Kind):

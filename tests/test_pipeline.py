@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bauta.errors import UsageError
 from bauta.ops.noise import generators, normal
-from bauta.pipeline import Pipeline
+from bauta.pipeline import Pipeline, System
 from bauta.protections import PMT, FeatureProtection, ImageProtection, TemplateProtection, WhiteNoise
 from bauta.types import Faces, Stage
 
@@ -156,3 +156,22 @@ def test_a_keyed_template_protection_keeps_cosines_under_one_key_only() -> None:
     one, two = Pipeline(network, Turned(1)).templates(faces), Pipeline(network, Turned(2)).templates(faces)
     assert torch.allclose(F.cosine_similarity(one[:1], one[1:]), F.cosine_similarity(plain[:1], plain[1:]), atol=1e-5)
     assert float(F.cosine_similarity(one, two).abs().max()) < 0.95
+
+
+def test_an_attacker_has_the_side_that_is_protected_and_the_probe_where_both_are_or_none_is() -> None:
+    network = tiny.recognizer()
+    plain, other, ours, theirs = (
+        Pipeline(network),
+        Pipeline(network),
+        Pipeline(network, Darker()),
+        Pipeline(network, Masked()),
+    )
+    for probe, gallery, exposed in (
+        (plain, other, plain),
+        (ours, plain, ours),
+        (ours, theirs, ours),
+        (plain, theirs, theirs),
+    ):
+        system = System(probe, gallery)
+        assert system.exposed is exposed
+        assert system.opposite is (probe if exposed is gallery else gallery)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from bauta import zoo
 from bauta.errors import BadCheckpoint, MissingError, MissingPackage, MissingWeights, check_shape
+from bauta.faces.models import vouched
 
 __all__ = ["Cascade", "Detection", "Detector", "YuNet", "central", "detector"]
 
@@ -54,25 +55,28 @@ class YuNet:
 
     It is blind to faces that fill a large picture and to those of a few pixels, so a photo is looked at with its longer
     side at each of `sides` (never enlarged beyond the first that exceeds it), and faces found twice count once. score:
-    the least confidence to keep a face. Raises `MissingWeights` when the model is not on this machine, `BadCheckpoint`
-    when OpenCV cannot open it.
+    the least confidence to keep a face. sha256: the digest of a `model` that is another than the record's. Raises
+    `MissingWeights` when the model is not on this machine, `BadCheckpoint` when it is another or OpenCV cannot open it.
     """
 
     def __init__(
-        self, model: str | Path | None = None, *, score: float = 0.7, sides: Sequence[int] = (320, 640, 1280)
+        self,
+        model: str | Path | None = None,
+        *,
+        score: float = 0.7,
+        sides: Sequence[int] = (320, 640, 1280),
+        sha256: str | None = None,
     ) -> None:
         self.score = score
         self.sides = tuple(sorted(sides))
         path = Path(model) if model is not None else zoo.locate(YUNET)
-        if not path.is_file():
-            raise MissingWeights(f"There is no YuNet model at {path}; give the path of its ONNX file.")
-        self.path = path
-        self.network = open_yunet(path, score)
+        self.path, self.sha256 = path, sha256
+        self.network = open_yunet(path, vouched(path, YUNET, "YuNet", sha256), score)
         self.lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the model itself: OpenCV's runner stays where it was made."""
-        return partial(YuNet, self.path, score=self.score, sides=self.sides), ()
+        return partial(YuNet, self.path, score=self.score, sides=self.sides, sha256=self.sha256), ()
 
     def __repr__(self) -> str:
         return f"YuNet(score={self.score}, sides={self.sides})"
@@ -100,14 +104,14 @@ class YuNet:
         return [Detection(to_box(g[:2].ravel()), g[2:], float(r[14])) for g, r in zip(grown, rows, strict=True)]
 
 
-def open_yunet(path: Path, score: float) -> cv2.FaceDetectorYN:
-    """OpenCV's runner of a YuNet file. Raises `BadCheckpoint`."""
+def open_yunet(path: Path, content: NDArray[np.uint8], score: float) -> cv2.FaceDetectorYN:
+    """OpenCV's runner of a YuNet file's content. Raises `BadCheckpoint`."""
     level = cv2.utils.logging.getLogLevel()
     # OpenCV 5 prints a warning for every model that it opens
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
         # overlap above 0.3 is the same face; at most 5,000 candidates are looked at (OpenCV's own defaults)
-        return cv2.FaceDetectorYN.create(str(path), "", (320, 320), score, 0.3, 5000)
+        return cv2.FaceDetectorYN.create("onnx", content, np.zeros(0, np.uint8), (320, 320), score, 0.3, 5000)
     except cv2.error as error:
         raise BadCheckpoint(
             f"{path} is no YuNet model that OpenCV {cv2.__version__} can open; pull it again."

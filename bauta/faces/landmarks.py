@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from bauta import zoo
 from bauta.errors import BadCheckpoint, MissingWeights, ShapeError, check_shape
+from bauta.faces.models import vouched
 from bauta.types import Images
 
 __all__ = ["PFLD", "Landmarker", "TemplateLandmarks", "hulls", "landmarker"]
@@ -48,16 +49,16 @@ class Landmarker(Protocol):
 class PFLD:
     """68 landmarks by PFLD, of aligned faces of any size (it looks at them in 112 x 112). 10 ms a face on a core.
 
-    Raises `MissingWeights` when the model is not on this machine, `BadCheckpoint` when OpenCV cannot run it.
+    sha256: the digest of a `model` that is another than the record's. Raises `MissingWeights` when the model is not on
+    this machine, `BadCheckpoint` when it is another or OpenCV cannot run it.
     """
 
-    def __init__(self, model: str | Path | None = None) -> None:
+    def __init__(self, model: str | Path | None = None, *, sha256: str | None = None) -> None:
         self.model = model
         path = Path(model) if model is not None else zoo.locate(FILE)
-        if not path.is_file():
-            raise MissingWeights(f"There is no PFLD model at {path}; give the path of its ONNX file.")
+        content = vouched(path, FILE, "PFLD", sha256)
         try:
-            self.network: Any = cv2.dnn.readNetFromONNX(str(path))
+            self.network: Any = cv2.dnn.readNetFromONNX(content)
         except cv2.error as error:
             raise BadCheckpoint(f"{path} is no PFLD model that OpenCV can open; pull it again.") from error
         self.lock = threading.Lock()

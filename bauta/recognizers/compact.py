@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from bauta.errors import UsageError
 from bauta.recognizers import iresnet, mobilenet, resnet_face
 from bauta.recognizers.base import Preprocess, Recognizer, sequence
 
 __all__ = ["compact_bottleneck", "compact_ir", "compact_mobilenet", "compact_plain", "compact_residual"]
+
+MOST = 300  # units: three times the deepest network of the papers, as a recipe is anybody's file and may ask for any
 
 
 class Residual(nn.Module):
@@ -83,7 +86,11 @@ def staged(
     units: Sequence[int],
     embedding: int,
 ) -> dict[str, nn.Module]:
-    """A stem that halves the picture, and stages that each halve the grid."""
+    """A stem that halves the picture, and stages that each halve the grid. Raises `UsageError` beyond `MOST` units."""
+    if len(units) > MOST or sum(map(abs, units)) > MOST:
+        raise UsageError(
+            f"A network has at most {MOST} units, got {max(len(units), sum(map(abs, units))):,}; ask for fewer."
+        )
     first: dict[str, nn.Module] = {
         "input": Preprocess(),
         "conv": nn.Conv2d(3, stem, 3, 2, 1, bias=False),

@@ -151,6 +151,9 @@ def recipe_of(folder: Path) -> dict[str, Any]:
         said = json.loads(path.read_bytes())
         if not isinstance(said["architecture"], str) or not isinstance(said["options"], dict):
             raise TypeError("architecture must be a text and options a table")
+        specs = said.get("protections", [])
+        if not isinstance(specs, list) or not all(isinstance(spec, str) for spec in specs):
+            raise TypeError("protections must be a list of texts")
     except (ValueError, LookupError, TypeError, OSError, RecursionError) as error:
         raise BadCheckpoint(f"{path} is no recipe that can be read ({error}); copy it again.") from error
     return dict(said)

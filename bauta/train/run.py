@@ -177,6 +177,6 @@ def load_pipeline(folder: str | Path, *, twin: Recognizer | None = None, known: 
     folder = training_folder(folder) or Path(folder)
     specs = recipe_of(folder).get("protections", ())
     recognizer = load(str(folder))
-    protections = [protection(str(spec), known) for spec in specs]
+    protections = [protection(spec, known) for spec in specs]
     made = restored(folder, recognizer, protections)
     return Pipeline(recognizer, *made.protections, twin=twin).eval().requires_grad_(False)

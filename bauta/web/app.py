@@ -36,7 +36,8 @@ KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 @dataclass
 class Page:
     """What one running page has. looker: the process that looks at uploads, beside the one that does the jobs.
-    folders: of trainings, offered as recognizers. leaving: whether the server is on its way out."""
+    folders: of trainings, offered as recognizers. leaving: whether the server is on its way out. turn: at the
+    looker."""
 
     token: str
     port: int
@@ -47,6 +48,12 @@ class Page:
     folders: list[str] = field(default_factory=list)
     device: str = "auto"
     leaving: Callable[[], bool] = lambda: False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def looked(self, task: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the looker says. Those who wait for it wait here, and not in the few threads that all share."""
+        async with self.turn:
+            return await asyncio.to_thread(self.looker.run, task, asked)
 
     def close(self) -> None:
         """End both processes for good. May be called again."""
@@ -112,7 +119,7 @@ def tray(app: FastAPI, page: Page) -> None:
         folder = await shelf.received(request.stream(), mask=task == "describe")
         more = {"into": str(folder), "name": name} if task == "look" else {}
         try:
-            found = await asyncio.to_thread(page.looker.run, task, {"path": str(folder / "original"), **more, **asked})
+            found = await page.looked(task, {"path": str(folder / "original"), **more, **asked})
         except BautaError as error:
             shelf.drop(folder)
             raise type(error)(str(error).replace(str(folder / "original"), name)) from error

@@ -16,6 +16,7 @@ import uvicorn
 
 from bauta.errors import UsageError
 from bauta.web.app import Page, create_app, kept
+from bauta.web.connections import BACKLOG, Patient
 from bauta.web.files import Private
 from bauta.web.jobs import Jobs
 from bauta.web.process import Worker
@@ -61,7 +62,8 @@ class Server:
         self.page = Page(self.token, self.port, shelf, jobs, Worker(), found, list(recognizers), device)
         config = uvicorn.Config(
             create_app(self.page),
-            http="h11",
+            http=Patient,
+            backlog=BACKLOG,
             ws="none",
             lifespan="on",
             log_level="warning",

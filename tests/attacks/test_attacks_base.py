@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bauta.attacks import Access, ForeignRecognizer, Knowledge, Knows, Victim
-from bauta.attacks.base import Attack
+from bauta.attacks.base import Attack, Relayed
 from bauta.errors import BautaError, BeyondKnowledge
 from bauta.ops.noise import generators, normal
 from bauta.pipeline import Pipeline
@@ -169,3 +169,29 @@ def test_an_attacker_who_knows_of_noise_draws_his_own() -> None:
     seen = victim(protected, knows=Knows.SCHEME).observe(images)
     assert not torch.equal(seen, protected.images(Faces(images)))
     assert torch.equal(seen, Pipeline(network, WhiteNoise(0.1, seed=1)).images(Faces(images)))
+
+
+def test_a_relayed_victim_is_the_one_behind_it_with_a_step_between(pipeline: Pipeline) -> None:
+    images, target = tiny.pictures(4), torch.tensor([0, 1, 2, 3])
+    behind = Victim(
+        pipeline,
+        Knowledge(sees=Stage.IMAGES, access=Access.GRADIENT, holds=frozenset({"mask"})),
+        enrolled=pipeline.templates(tiny.faces(4)),
+        held={"mask": "the mask"},
+    )
+    relayed = Relayed(behind, lambda leak: leak * 3)
+    assert torch.equal(relayed.observe(images), behind.observe(images) * 3)
+    assert torch.equal(relayed.differentiable(images), behind.differentiable(images) * 3)
+    assert torch.equal(relayed.score(images, target), behind.score(images, target)), "the matcher knows no step"
+    assert torch.equal(relayed.drawn(images), behind.drawn(images))
+    assert relayed.held("mask") == "the mask"
+    assert relayed.queries == behind.queries == 6 * len(images)
+
+
+def test_the_architecture_is_handed_out_untrained_and_ready_to_train(pipeline: Pipeline) -> None:
+    holder = victim(pipeline, holds=frozenset({"client layers", "client architecture"}))
+    fresh, trained = holder.held("client architecture"), holder.held("client layers")
+    pairs = list(zip(fresh.parameters(), trained.parameters(), strict=True))
+    assert pairs
+    assert all(one.requires_grad for one, _ in pairs)
+    assert any(not torch.equal(one, other) for one, other in pairs)

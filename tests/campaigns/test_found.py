@@ -33,11 +33,13 @@ from bauta.job.featurestore import open_database
 from bauta.job.journal import Journal
 from bauta.protections import ALL as PROTECTIONS
 from bauta.recognizers.checkpoints import read_state
+from bauta.recognizers.trainable import RECIPE, WEIGHTS
 from bauta.spec import parse as parse_spec
 from bauta.study import records
 from bauta.study.audit import scores
 from bauta.study.audit.asking import asked
 from bauta.study.reported import reported, stated
+from bauta.train.run import load_pipeline
 from bauta.web.jobs import Job
 from bauta.web.security import TOKEN, Guard, Refused
 
@@ -121,6 +123,28 @@ class TestWeights:
         for read in (read_state, read_codes):
             with pytest.raises(BadCheckpoint, match=says):
                 read(path)
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"architecture": "compact_ir", "options": {"units": [10**9, 1, 1, 1]}}, "at most 300 units"),
+            ({"architecture": "compact_plain", "options": {"units": [10**9, -(10**9), 1, 1]}}, "at most 300 units"),
+            ({"architecture": "compact_ir", "options": {"units": [1] * 500}}, "at most 300 units"),
+            ({"architecture": "compact_ir", "options": {"widths": [10**9] * 4}}, "does not fit|cannot be built"),
+            ({"options": {"width": 125}}, "does not fit"),
+            ({"options": {"width": 10**400}}, "cannot be built"),
+            ({"options": {"width": float("inf")}}, "cannot be built"),
+            ({"protections": 7}, "protections must be a list of texts"),
+            ({"protections": "DCTDP()"}, "protections must be a list of texts"),
+            ({"protections": [3]}, "protections must be a list of texts"),
+        ],
+    )
+    def test_a_recipe_gets_no_network_of_any_size(self, tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+        said = {"architecture": "mobilefacenet", "options": {"width": 0.125}, "protections": []}
+        (tmp_path / RECIPE).write_text(json.dumps(said | changes))
+        save_file({"layers.stem.conv.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / WEIGHTS)
+        with pytest.raises((BadCheckpoint, UsageError), match=says):
+            load_pipeline(tmp_path)
 
     def test_a_packed_checkpoint_is_no_bomb(self, tmp_path: Path) -> None:
         file = io.BytesIO()
