@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from bauta.errors import ShapeError, UsageError, check_shape
 from bauta.metrics.base import SetMetric
-from bauta.metrics.draws import aucs, eers, tars
+from bauta.metrics.draws import aucs, eers, fold_means, tars
 from bauta.types import Templates
 
 
@@ -235,3 +235,5 @@ def tar_metric(far: float) -> SetMetric:
 
 AUC = SetMetric("AUC", auc, private_when="low", at_once=aucs)
 EER = SetMetric("EER", eer, private_when="high", at_once=eers)
+# of what `hits` says, and the folds
+ACCURACY = SetMetric("accuracy", mean_of_folds, private_when="low", at_once=fold_means)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from bauta.faces import Pairs
-from bauta.metrics import AUC, EER, bootstrap, tar_metric, ten_fold_accuracy
+from bauta.metrics import AUC, EER, tar_metric, ten_fold_accuracy
 from bauta.metrics.base import Interval
-from bauta.metrics.draws import fold_means
-from bauta.metrics.verification import hits, mean_of_folds
+from bauta.metrics.verification import ACCURACY, hits
 from bauta.recognizers import Recognizer
 from bauta.recognizers.embedding import embed
 
@@ -50,7 +49,7 @@ def evaluate(
     who = pairs.faces.identity
     groups = None if who is None else torch.stack([who[pairs.first], who[pairs.second]], 1)
     folds = ten_fold_accuracy(scores, same, pairs.fold)
-    right = bootstrap(mean_of_folds, hits(scores, same, pairs.fold), pairs.fold, groups=groups, at_once=fold_means)
+    right = ACCURACY.interval(hits(scores, same, pairs.fold), pairs.fold, groups)
     tar = {far: tar_metric(far).interval(scores, same, groups) for far in FARS}
     return Evaluation(
         right,

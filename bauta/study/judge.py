@@ -56,10 +56,9 @@ class Ledger:
             metric, bootstrap(mean, values[chosen].float(), groups=groups, at_once=means), private_when, note
         )
 
-    def over(self, metric: str, statistic: SetMetric, *arrays: Tensor) -> Row:
+    def over(self, metric: str, statistic: SetMetric, guess: Tensor, truth: Tensor) -> Row:
         """A statistic of the whole set."""
-        found = bootstrap(statistic, *arrays, groups=self.groups, at_once=statistic.at_once)
-        return self.row(metric, found, statistic.private_when)
+        return self.row(metric, statistic.interval(guess, truth, self.groups), statistic.private_when)
 
 
 def judge_templates(

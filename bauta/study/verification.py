@@ -11,8 +11,8 @@ from torch import Tensor
 from bauta.faces import Pairs
 from bauta.metrics import bootstrap, tar_metric
 from bauta.metrics.base import Interval, SetMetric
-from bauta.metrics.draws import fold_means
-from bauta.metrics.verification import hits, mean_of_folds
+from bauta.metrics.verification import ACCURACY as OF_FOLDS
+from bauta.metrics.verification import hits
 from bauta.pipeline import Pipeline, System
 from bauta.study.judge import STRICT_FAR, filled
 from bauta.study.records import Row
@@ -38,11 +38,12 @@ def verified(blank: Row, system: System, pairs: Pairs) -> Iterator[Row]:
     before, after = ((a[pairs.first] * b[pairs.second]).sum(1) for a, b in ((bare, bare), (probes, gallery)))
     right_before, right_after = (hits(s, pairs.same, pairs.fold) for s in (before, after))
 
-    accuracy = SetMetric(ACCURACY, mean_of_folds, "high", at_once=fold_means)
-    found = {}
-    for one, was, now, of in ((accuracy, right_before, right_after, pairs.fold), (TRUE, before, after, pairs.same)):
-        found[one.name] = one.interval(now, of, groups)
-        found[one.name + LOST] = lost(one, was, now, of, groups)
+    found = {
+        ACCURACY: OF_FOLDS.interval(right_after, pairs.fold, groups),
+        ACCURACY + LOST: lost(OF_FOLDS, right_before, right_after, pairs.fold, groups),
+        TAR: TRUE.interval(after, pairs.same, groups),
+        TAR + LOST: lost(TRUE, before, after, pairs.same, groups),
+    }
     for metric, interval in found.items():
         yield filled(replace(blank, metric=metric, private_when=""), interval)
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import torch
 
 from bauta.faces import Pairs
-from bauta.metrics import auc, bootstrap
-from bauta.metrics.draws import fold_means
-from bauta.metrics.verification import hits, mean_of_folds
+from bauta.metrics import auc
+from bauta.metrics.verification import ACCURACY, hits
 from bauta.pipeline import Pipeline
 from bauta.types import Faces
 
@@ -38,9 +37,7 @@ def judge(
     scores = (templates[pairs.first] * templates[pairs.second]).sum(1)
     who = pairs.faces.identity
     groups = None if who is None else torch.stack([who[pairs.first], who[pairs.second]], 1)
-    found = bootstrap(
-        mean_of_folds, hits(scores, pairs.same, pairs.fold), pairs.fold, groups=groups, at_once=fold_means
-    )
+    found = ACCURACY.interval(hits(scores, pairs.same, pairs.fold), pairs.fold, groups)
     return {
         "accuracy": found.value,
         "low": found.low,

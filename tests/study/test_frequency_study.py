@@ -52,7 +52,7 @@ def server(*, channels: int = 192, embedding: int = 8) -> Recognizer:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Tiny gray pairs in two folds, other people's faces, tiny servers, teacher and judge."""
-    for module in ("study.judge", "study.verification", "study.presets.frequency", "train.judge"):
+    for module in ("study.judge", "study.verification", "study.presets.frequency"):
         monkeypatch.setattr(importlib.import_module(f"bauta.{module}"), "bootstrap", partial(bootstrap, draws=20))
     monkeypatch.setitem(trainable.TRAINABLE, "frequency_compact", server)
     monkeypatch.setattr(networks, "START", None)  # which has no layer of the tiny ones
