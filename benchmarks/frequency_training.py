@@ -21,7 +21,7 @@ def steps(batch: int) -> None:
     import torch
 
     from bauta.recognizers.trainable import new
-    from bauta.train.engine import freed_memory_kept
+    from bauta.memory import freed_memory_kept
 
     torch.set_num_threads(1)
     images = torch.rand(batch, 3, 112, 112, generator=torch.Generator().manual_seed(0))

@@ -20,6 +20,9 @@ from bauta.cli.report import report
 from bauta.cli.serve import serve
 from bauta.cli.validate import validate
 from bauta.errors import BautaError
+from bauta.memory import freed_memory_kept
+
+KEPT = 2**30  # bytes that a command does not give back between two batches
 
 
 class Stoppable(TyperGroup):
@@ -63,7 +66,8 @@ def main() -> None:
     """Run the command line; every `BautaError` becomes one sentence on standard error and its exit code, and so does a
     disk that fails under it."""
     try:
-        app()
+        with freed_memory_kept(KEPT):
+            app()
     except BautaError as error:
         sys.stderr.write(f"bauta: {error}\n")
         raise SystemExit(error.exit_code) from None

@@ -35,7 +35,9 @@ Foreign = Annotated[
 ]
 Prior = Annotated[
     str | None,
-    typer.Option("--prior", help='"Eigenfaces(components=256)", a StyleGAN2 checkpoint, a folder of `bauta train`.'),
+    typer.Option(
+        "--prior", help='"Eigenfaces(components=256)", "AutoencoderPrior()", a StyleGAN2 checkpoint, a folder.'
+    ),
 ]
 Search = Annotated[str | None, typer.Option("--attack", help='"Map2V(...)" as published, or "Map2VFast(...)".')]
 Limits = Annotated[
@@ -58,7 +60,9 @@ def validate(
     ] = False,
     data: Annotated[str, typer.Option("--data", help="A name from `bauta datasets list`, or a folder.")] = "lfw",
     victims: Annotated[int, typer.Option("--victims", min=2, help="People who are enrolled and searched for.")] = 20,
-    pairs: Annotated[int, typer.Option("--pairs", min=4, help="Pairs of the data that give them and others.")] = 600,
+    pairs: Annotated[
+        int, typer.Option("--pairs", min=4, help="Pairs of the data that give them; of LFW unseen ones.")
+    ] = 600,
     public: Annotated[
         str | None, typer.Option("--public", help="Whom the prior learns from; by default others of the data.")
     ] = None,
@@ -167,14 +171,19 @@ def prior_of(words: str) -> FacePrior:
 def people(
     data: str, pairs: int, victims: int, public: str | None, limit: int, seed: int
 ) -> tuple[Targets, Faces | None]:
-    """Whom the system is attacked for, and the attacker's faces, who are other people. Raises `UsageError`."""
+    """Whom the system is attacked for, and the attacker's faces, who are other people. Raises `UsageError`.
+
+    Of LFW the people are those of whom no network of bauta has learned: neither a prior nor a validator knows them.
+    """
     from bauta.faces import load_dataset, load_pairs
     from bauta.study.presets.settings import public_faces
     from bauta.study.run import refuse_overlap
     from bauta.study.validation import targets
+    from bauta.train.examples import unseen
     from bauta.types import Faces
+    from bauta.zoo.ours import FOLDS
 
-    protocol = load_pairs(data, pairs)
+    protocol = unseen(data, FOLDS).take(pairs) if data == "lfw" else load_pairs(data, pairs)
     found = targets(protocol.faces, victims, seed)
     if public is None or public == data:
         held = public_faces(data, protocol, limit)

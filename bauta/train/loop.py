@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,12 @@ import torch
 from torch import Tensor
 
 from bauta.errors import BautaError
+from bauta.memory import freed_memory_kept
 from bauta.ops.seeds import seeded
 from bauta.train import checkpoints, plans
 from bauta.train.augment import Augment
 from bauta.train.batches import Batch, read, redrawn, step_seed, steps_in
 from bauta.train.checkpoints import Position, Row
-from bauta.train.engine import freed_memory_kept
 from bauta.train.examples import Examples
 from bauta.train.logs import write_curve, write_tensorboard
 from bauta.train.objective import Minimized
@@ -121,7 +122,7 @@ def fit(
         if told:
             told(now.epoch, now.step, steps, {name: total / now.step for name, total in now.sums.items()})
 
-    with freed_memory_kept(fabric.device.type):
+    with freed_memory_kept() if fabric.device.type == "cpu" else nullcontext():
         for number in range(position.epoch, recipe.epochs):
             module.train()
             shares = {"seed": seed, "epoch": number, "first": position.step, "process": process, "processes": processes}
