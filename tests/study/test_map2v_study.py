@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bauta.attacks import AnySystem, Map2V, Map2VFast, Map2VWhiteBox, RandomStart
+from bauta.attacks import AnySystem, Knows, Map2V, Map2VFast, Map2VWhiteBox, RandomStart
 from bauta.errors import UsageError
 from bauta.faces import Pairs
 from bauta.generators import Eigenfaces
@@ -26,8 +26,21 @@ from bauta.protections import ALL, DCTDP, P3Mask, PartialFace, Quantization
 from bauta.recognizers import trainable
 from bauta.recognizers.frequency import BlockDCT
 from bauta.report.table import measured
-from bauta.study.presets.map2v import BARE, QUICK, QUICK_QUERIES, SCHEMES, cell_of, map2v, protection, searches
-from bauta.study.presets.map2vnetworks import FREQUENCY, trained
+from bauta.study.presets.map2v import (
+    BARE,
+    FEW,
+    FULL,
+    PUBLISHED,
+    QUICK,
+    SCHEMES,
+    SMALL,
+    cell_of,
+    map2v,
+    protection,
+    searches,
+)
+from bauta.study.presets.map2vnatives import native_cell, natives
+from bauta.study.presets.map2vnetworks import FREQUENCY, OFF, trained
 from bauta.study.presets.settings import Settings
 from bauta.study.records import Row
 from bauta.study.tables import study_of, tables
@@ -67,26 +80,29 @@ def test_the_quick_study_and_its_tables(settings: Settings) -> None:
     rows = list(map2v(given, True))
     assert not [row.note for row in rows if row.metric == "failed"]
     assert list(dict.fromkeys(row.system for row in rows)) == list(QUICK)
-    asked = {name: [cell_of(name, *search) for search in searches(name, True)] for name in QUICK}
-    assert [len(cells) for cells in asked.values()] == [3, 2]
+    asked = {name: [cell_of(name, *search) for search in searches(name, FEW, True)] for name in QUICK}
+    own = {name: [native_cell(name, attack) for attack in natives(name, True)] for name in QUICK}
+    assert [len(cells) for cells in asked.values()] == [3, 1]
+    assert [len(cells) for cells in own.values()] == [0, 1]
     spent = {row.cell: (row.value, row.n) for row in rows if row.metric == "queries"}
     for cell in (cell for cells in asked.values() for cell in cells):
         value, people = spent[cell]
         assert people == 3
         # rounded to 1, a score is enough and its search ends
-        assert value == 3 * QUICK_QUERIES or ("|" in cell and value < 3 * QUICK_QUERIES)
-    assert shown == [f"{cell} / NOTHING" for cells in asked.values() for cell in cells]
+        assert value == 3 * FEW.queries or ("|" in cell and value < 3 * FEW.queries)
+    assert shown == [f"{cell} / NOTHING" for name in QUICK for cell in (*asked[name], *own[name])]
     for row in rows:
         assert (row.settings["study"], row.settings["quick"], row.settings["protection"]) == ("map2v", True, row.system)
     validators = {row.settings["validator"] for row in rows if "validator" in row.settings}
     assert validators == {OWN, "mobilefacenet-relu6-ms1m"}
     # the protected database is attacked under the network's shallow cut
-    stored = preset.system_of(given, "AdvFace", settings.public, targets(settings.victims.faces, 3, 0), True)[1]
+    system = preset.system_of(given, "AdvFace", settings.public, targets(settings.victims.faces, 3, 0), True)[1]
+    stored = Attacked.of("AdvFace", system)
     assert not torch.allclose(*(embed(settings.victims.faces) for embed in (stored.enroll, stored.asked)), atol=1e-3)
 
     assert study_of(rows) == "map2v"
     made = {table.name: table for table in tables(rows)}
-    assert set(made) == {"found", "scores", "limits", "queries", "searches", "published"}
+    assert set(made) == {"found", "scores", "own", "limits", "queries", "searches", "published"}
     (first, *_) = made["scores"].rows
     by = {(row.cell, row.metric): row.value for row in rows}
     cell = asked[BARE][0]
@@ -98,17 +114,39 @@ def test_the_quick_study_and_its_tables(settings: Settings) -> None:
     assert baseline is not None
     assert baseline.value == by[f"{BARE} / {BLIND}", f"PSI by {OWN}"]
     assert [line["limit"] for line in made["limits"].rows] == ["none", "QuantizedScores(0.1)"]
-    assert {line["queries"] for line in made["queries"].rows} == {QUICK_QUERIES // 2, QUICK_QUERIES}
+    assert {line["queries"] for line in made["queries"].rows} == {FEW.queries // 2, FEW.queries}
     assert {line["system"] for line in made["published"].rows} == {"DuetFace", "DCTDP", "PartialFace"}
     curves = query_curves(rows)
-    assert [x for x, _ in next(iter(curves[BARE].values()))] == [QUICK_QUERIES / 2, QUICK_QUERIES]
+    assert [x for x, _ in next(iter(curves[BARE].values()))] == [FEW.queries / 2, FEW.queries]
+
+    (beside, judged) = made["own"].rows
+    assert [line["validator"] for line in (beside, judged)] == [OWN, "mobilefacenet-relu6-ms1m"]
+    for column, cell in (("PSI, own", own["AdvFace"][0]), ("PSI, MAP2V", asked["AdvFace"][0])):
+        shown_number = measured(beside[column])
+        assert shown_number is not None
+        assert shown_number.value == by[cell, f"PSI by {OWN}"]
 
     # what is done is not run again, and the last cell comes out alike
-    again = asked["AdvFace"][-1]
+    again = own["AdvFace"][-1]
     rest = [row for row in rows if row.cell.startswith(again)]
     done = frozenset(row.cell for row in rows if row not in rest)
     assert list(map2v(replace(settings, done=done), True)) == rest
     assert list(map2v(replace(settings, done=done | {again}), True)) == []
+
+
+def test_the_published_search_stands_beside_ours_where_the_paper_has_a_table() -> None:
+    for name in SCHEMES:
+        made = [type(search) for search, limits in searches(name, SMALL, False) if not limits]
+        assert made == [Map2VFast] + [Map2V] * (name in PUBLISHED)
+    assert (FULL.victims, FULL.queries, FULL.priors) == (200, 6900, 500)
+
+
+def test_what_a_paper_attacks_its_scheme_with_knows_what_the_paper_says() -> None:
+    """The family's U-Net has the victim's keys, PMT's and AdvFace's learns from the bare device; others have none."""
+    known = {name: {attack.knowledge.knows for attack in natives(name, False)} for name in SCHEMES}
+    assert {name for name, knows in known.items() if knows == {Knows.NOTHING}} == {"PMT", "AdvFace"}
+    assert {name for name, knows in known.items() if knows == {Knows.KEYS}} == set(FREQUENCY) - set(OFF)
+    assert not natives(BARE, False)
 
 
 def server(*, channels: int = 192) -> torch.nn.Module:

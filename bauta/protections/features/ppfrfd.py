@@ -71,7 +71,9 @@ class PPFRFD(FrequencyProtection):
         self.check(x, faces)
         one, other = self.pairs().to(x.device).T
         mixed = x[:, one].lerp(x[:, other], 0.5)
-        spread, center = torch.std_mean(mixed, (2, 3), correction=0, keepdim=True)
+        center = mixed.mean((2, 3), keepdim=True)
+        mixed = mixed - center
+        spread = torch.linalg.vector_norm(mixed, dim=(2, 3), keepdim=True) / (x.shape[-2] * x.shape[-1]) ** 0.5
         # a constant channel has a spread of rounding's size, not 0
         constant = spread <= 1e-5 * (1 + center.abs())
-        return torch.where(constant, 0, (mixed - center) / spread.clamp_min(1e-12))
+        return mixed * torch.where(constant, 0, 1 / spread.clamp_min(1e-12))

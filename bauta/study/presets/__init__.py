@@ -11,7 +11,7 @@ from bauta.study.presets.attributes import pmt_attributes
 from bauta.study.presets.chameleon import chameleon
 from bauta.study.presets.embedded import pmt_embedded
 from bauta.study.presets.frequency import frequency
-from bauta.study.presets.map2v import map2v
+from bauta.study.presets.map2v import map2v, map2v_full
 from bauta.study.presets.parameters import pmt_parameters
 from bauta.study.presets.parties import CURVE_FILTERS, MOBILEFACENETS, READERS, authorize, readers
 from bauta.study.presets.reconstruction import pmt_reconstruction
@@ -34,6 +34,7 @@ STUDIES: dict[str, Callable[[Settings, bool], Iterator[Row]]] = {
     "advface": advface,
     "frequency": frequency,
     "map2v": map2v,
+    "map2v-full": map2v_full,
 }
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "depth",
     "frequency",
     "map2v",
+    "map2v_full",
     "pmt_ablation",
     "pmt_abuse",
     "pmt_attributes",

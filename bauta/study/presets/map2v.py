@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from bauta import zoo
-from bauta.attacks import AnySystem, Map2V, Map2VFast
+from bauta.attacks import AnySystem, Attack, Map2V, Map2VFast, Ranked
 from bauta.attacks.reconstruction.search import LatentSearch
 from bauta.errors import BautaError
 from bauta.generators import Eigenfaces
+from bauta.ops.quantize import through_8bit
 from bauta.pipeline import Pipeline, System
 from bauta.protections import (
     PEEP,
@@ -27,7 +29,8 @@ from bauta.protections import (
 from bauta.recognizers import load
 from bauta.recognizers.folding import folded
 from bauta.recognizers.trainable import recipe_of
-from bauta.study.presets.map2vnetworks import FREQUENCY, trained
+from bauta.study.presets.map2vnatives import drawn_by, native_cell, natives
+from bauta.study.presets.map2vnetworks import FREQUENCY, OFF, trained
 from bauta.study.presets.reconstruction import JUDGE, QUICK_STEPS
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import AUTHORIZED, QUICK_FACES, SHALLOW, UNAUTHORIZED, network
@@ -35,80 +38,125 @@ from bauta.study.records import Row, complete
 from bauta.study.run import refuse_overlap, seed_everything
 from bauta.study.validation import BLIND, OWN, Attacked, Reader, Targets, blind, reading, recover, scored, targets
 from bauta.train import ColorCast
-from bauta.types import Faces, Templates
+from bauta.types import Faces, Images
 
-VICTIMS, QUERIES_EACH, MARKS = 20, 2000, (250, 500, 1000)
-QUICK_VICTIMS, QUICK_QUERIES, QUICK_COMPONENTS = 3, 60, 16
+QUICK_COMPONENTS = 16
 BARE = "none"
 # what is stored is protected, and live pictures are not; PEEP's noise is on both
 IMAGES = ("PMT", "P3-Mask")
 FEATURES = ("AdvFace", "Laplace mechanism", "quantization", "dropout")
 SCHEMES = (BARE, *IMAGES, "PEEP", *FEATURES, *FREQUENCY)
 QUICK = (BARE, "AdvFace")
+PUBLISHED = (BARE, "DuetFace", *OFF)  # under the published search too: the paper's table, and what protects nothing
 NETWORKS = "networks"
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much is asked. victims: people; queries: pictures about each; marks: where what is known is scored;
+    priors: draws that the published search ranks."""
+
+    victims: int
+    queries: int
+    marks: tuple[int, ...]
+    priors: int
+
+
+SMALL = Size(victims=20, queries=600, marks=(100, 200, 400), priors=100)
+FULL = Size(victims=200, queries=6900, marks=(600, 2000), priors=500)
+FEW = Size(victims=3, queries=60, marks=(30,), priors=20)
+
+
 def map2v(settings: Settings, quick: bool) -> Iterator[Row]:
-    """MAP2V against every scheme that runs: privacy scores by query, of the published search and ours; oracles' limits.
+    """MAP2V against every scheme that runs: privacy scores by query, beside each paper's own attack; oracles' limits.
 
     20 people of the protocol are enrolled with one picture each, and searched for in 256 Eigenfaces of the public
-    faces' second half, by similarities alone: 2,000 queries a person by `Map2V` and by `Map2VFast`, without mirrored
-    pictures, after which both have asked the same. Scored by the attacked system and two recognizers that took no part,
-    beside a draw of the prior. Schemes: nothing, PMT and P3-Mask as enrolled pictures (P3-Mask learned from the
-    person's own), PEEP on both sides, features of a database behind AdvFace, Laplace noise, quantization and dropout.
-    The frequency family where OUT/networks holds what study `frequency` trained (link its folder there), DCTDP and
-    PartialFace also with their noise and draws off, as MAP2V's authors ran them; all under the light of the training.
-    On the unprotected one oracles that answer less: rounded, noisy, accepting or not, and rate-limited.
+    faces' second half, by similarities alone: 600 queries a person by `Map2VFast`, without mirrored pictures; where
+    nothing protects and for the systems of the paper's table by `Map2V` too, which ranks 100 draws of them. Scored by
+    the attacked system and two recognizers that took no part, beside a draw of the prior. Of LFW they are people whom
+    no network of ours has learned from. Schemes: nothing, PMT and P3-Mask as enrolled pictures (P3-Mask learned from
+    the person's own), PEEP on both sides, features of a database behind AdvFace, Laplace noise, quantization and
+    dropout. The frequency family where OUT/networks holds what study `frequency` trained (link its folder there), DCTDP
+    and PartialFace also with their noise and draws off, as MAP2V's authors ran them; all under the light of the
+    training. On the unprotected one oracles that answer less: rounded, noisy, accepting or not, and rate-limited.
 
-    Cost, estimated and not measured: 40,000 pictures a search, about four minutes of a core; 21 searches without the
-    frequency family, and 16 slower ones with it. quick: two schemes, 3 people, 60 queries.
+    Beside MAP2V, in the same scores, the attack of the scheme's own paper (see `natives`), which sees features.
+
+    Cost of one core: a search is 12,000 pictures, two minutes where nothing, or little, is computed for a picture's
+    protection and up to ten behind DuetFace or DCTDP; a network that learns takes about five. quick: two schemes, 3
+    people, 60 queries.
     """
+    yield from sized(settings, FEW if quick else SMALL, quick)
+
+
+def map2v_full(settings: Settings, quick: bool) -> Iterator[Row]:
+    """`map2v` at the paper's size: 200 people, 6,900 queries each.
+
+    The same with 500 draws ranked. A search is 1.38 million pictures: three and a half hours of a core at 110 pictures
+    a second, 19 at the 20 of DCTDP; about 25 searches. For a machine with a GPU. quick: as in `map2v`.
+    """
+    yield from sized(settings, FEW if quick else FULL, quick)
+
+
+def sized(settings: Settings, size: Size, quick: bool) -> Iterator[Row]:
+    """The study at a size. quick: few schemes, and what learns learns little."""
+    settings = settings.unseen()
     assert settings.public is not None
     half = min(len(settings.public) // 2, QUICK_FACES if quick else len(settings.public))
     provider, attacker = settings.public[:half], settings.public[half : 2 * half]
-    found = targets(settings.victims.faces, QUICK_VICTIMS if quick else VICTIMS, settings.seed)
+    found = targets(settings.victims.faces, size.victims, settings.seed)
     refuse_overlap(settings.public, found.real)
     grounds: dict[float, Ground] = {}
     for name in QUICK if quick else SCHEMES:
         facts = {"study": "map2v", "quick": quick, "protection": name}
-        asked = list(searches(name, quick))
-        if {cell_of(name, search, limits) for search, limits in asked} <= settings.done:
+        asked, own = list(searches(name, size, quick)), natives(name, quick)
+        cells = {cell_of(name, search, limits) for search, limits in asked} | {native_cell(name, one) for one in own}
+        if cells <= settings.done:
             continue
         try:
             cast, system = system_of(settings, name, provider, found, quick)
             if cast not in grounds:
-                grounds[cast] = Ground(settings, attacker, found, cast, quick)
+                grounds[cast] = Ground(settings, attacker, found, cast, size, quick)
         except BautaError as error:
             blank = Row(f"{name} / network", name, "attack", "MAP2V", "failed", None, note=str(error))
             yield from stamped(complete([replace(blank, seed=settings.seed)]), **facts)
             continue
-        yield from stamped(judged(settings, name, system, grounds[cast], asked, quick), **(facts | {"cast": cast}))
+        judge = Judge(settings, name, system, grounds[cast])
+        facts |= {"cast": cast}
+        yield from stamped(judge.unasked(), **facts)
+        for search, limits in asked:
+            yield from stamped(judge.searched(search, limits), **facts)
+        for attack in own:
+            yield from stamped(judge.native(attack), **facts)
 
 
 class Ground:
     """What all schemes under one light share: the people, the fitted prior, and what validators make of them."""
 
-    def __init__(self, settings: Settings, attacker: Faces, found: Targets, cast: float, quick: bool) -> None:
+    def __init__(
+        self, settings: Settings, attacker: Faces, found: Targets, cast: float, size: Size, quick: bool
+    ) -> None:
+        self.size = size
         light = ColorCast(cast, seed=settings.seed) if cast else None
         self.targets = found if light is None else replace(found, real=light(found.real))
-        public = attacker if light is None else light(attacker)
-        self.prior = prior(quick).fit(public)
+        self.public = attacker if light is None else light(attacker)
+        self.prior = prior(quick).fit(self.public)
         names = (JUDGE,) if quick else (JUDGE, UNAUTHORIZED)
         self.readers = [Reader(name, reading(name, settings.device), self.targets) for name in names]
 
 
-def system_of(settings: Settings, name: str, provider: Faces, found: Targets, quick: bool) -> tuple[float, Attacked]:
+def system_of(settings: Settings, name: str, provider: Faces, found: Targets, quick: bool) -> tuple[float, System]:
     """The strength of the light that a scheme's network learned under, and the scheme. Raises `BautaError`."""
     place = settings.device
     if name in FREQUENCY:
         folder, pipeline = trained(settings.out / NETWORKS, name)
         whole = pipeline.to(place)
-        return float(recipe_of(folder).get("cast", 0)), Attacked.of(name, System(whole, whole), place)
+        return float(recipe_of(folder).get("cast", 0)), System(whole, whole)
     recognizer = folded(network(SHALLOW if name in FEATURES else None))
     seed_everything(settings.seed, f"{name} / protection")
     plain = Pipeline(recognizer).to(place)
     if name == BARE:
-        return 0.0, Attacked.of(name, System(plain, plain), place)
+        return 0.0, System(plain, plain)
     made = protection(name, settings.seed, quick)
     if isinstance(made, P3Mask):
         own = torch.isin(found.real.identity, found.faces.identity)  # type: ignore[arg-type]
@@ -116,7 +164,7 @@ def system_of(settings: Settings, name: str, provider: Faces, found: Targets, qu
     else:
         made = made.fit(provider, recognizer)
     stored = Pipeline(recognizer, made).to(place)
-    return 0.0, Attacked.of(name, System(stored if name == "PEEP" else plain, stored), place)
+    return 0.0, System(stored if name == "PEEP" else plain, stored)
 
 
 def protection(name: str, seed: int, quick: bool) -> Protection:
@@ -134,13 +182,14 @@ def protection(name: str, seed: int, quick: bool) -> Protection:
     return made[name]
 
 
-def searches(name: str, quick: bool) -> Iterator[tuple[LatentSearch, tuple[str, ...]]]:
+def searches(name: str, size: Size, quick: bool) -> Iterator[tuple[LatentSearch, tuple[str, ...]]]:
     """Who searches, through which limits; the prior is to be fitted."""
-    rounds = QUICK_QUERIES if quick else QUERIES_EACH  # more than the queries allow
-    fast = Map2VFast(prior(quick), rounds=rounds, priors=20 if quick else 50, flip=False)
+    rounds = size.queries  # more than the queries allow
+    fast = Map2VFast(prior(quick), rounds=rounds, priors=min(50, size.priors), flip=False)
     yield fast, ()
-    start = "random" if quick else "ranked"
-    yield Map2V(prior(quick), start, iterations=rounds, patience=rounds, flip=False), ()
+    if name in PUBLISHED:
+        start = Ranked(priors=size.priors)
+        yield Map2V(prior(quick), start, iterations=rounds, patience=rounds, flip=False), ()
     if name == BARE:
         for limit in oracles(quick):
             yield fast, (limit,)
@@ -165,58 +214,74 @@ def cell_of(name: str, search: LatentSearch, limits: Sequence[str]) -> str:
     return f"{name} / {search!r}" + "".join(f" | {limit}" for limit in limits)
 
 
-def judged(
-    settings: Settings,
-    name: str,
-    system: Attacked,
-    ground: Ground,
-    asked: Sequence[tuple[LatentSearch, tuple[str, ...]]],
-    quick: bool,
-) -> Iterator[Row]:
-    """One scheme: what nobody searched for, then each search, without those that are done."""
-    found, numbers = ground.targets, torch.arange(len(ground.targets.attacked))
-    enrolled = system.enroll(found.faces)
-    readers = [Reader(OWN, system.asked, found), *ground.readers]
-    blank = Row(f"{name} / {BLIND}", name, "attack", BLIND, "", None, knows="NOTHING", seed=settings.seed)
-    if blank.cell not in settings.done:
-        pictures = blind(ground.prior, numbers, settings.seed)
-        yield from complete(scored(blank, pictures, found, system, enrolled, readers))
-    for search, limits in asked:
-        cell = cell_of(name, search, limits)
-        if cell not in settings.done:
-            own = replace(blank, cell=cell, attack=repr(search), settings={"limit": ", ".join(limits)})
-            yield from searched(settings, own, system, ground, search, limits, enrolled, readers, quick)
+class Judge:
+    """Everything about one scheme, in rows, without the cells that are done."""
 
+    def __init__(self, settings: Settings, name: str, system: System, ground: Ground) -> None:
+        self.settings, self.name, self.system, self.ground = settings, name, system, ground
+        self.attacked = Attacked.of(name, system, settings.device)
+        self.enrolled = self.attacked.enroll(ground.targets.faces)
+        self.readers = [Reader(OWN, self.attacked.asked, ground.targets), *ground.readers]
 
-def searched(
-    settings: Settings,
-    blank: Row,
-    system: Attacked,
-    ground: Ground,
-    search: LatentSearch,
-    limits: Sequence[str],
-    enrolled: Templates,
-    readers: Sequence[Reader],
-    quick: bool,
-) -> Iterator[Row]:
-    """One search: its rows at the marks, each a cell, and at the end."""
-    seed_everything(settings.seed, blank.cell)
-    fitted, budget = copy.copy(search), QUICK_QUERIES if quick else QUERIES_EACH
-    fitted.prior = ground.prior
-    made = recover(
-        fitted,
-        AnySystem(system.score(enrolled)),
-        torch.arange(len(enrolled)),
-        enrolled=len(enrolled),
-        queries=budget,
-        limits=limits,
-        marks=(budget // 2,) if quick else MARKS,
-    )
-    if settings.show is not None:
-        settings.show(f"{blank.cell} / {blank.knows}", made.pictures, ground.targets.faces)
-    if not limits:
-        for mark, pictures in [*made.after.items(), (budget, made.pictures)]:
-            own = replace(blank, cell=f"{blank.cell} after {mark}", settings={**blank.settings, "after": mark})
-            yield from complete(scored(own, pictures, ground.targets, system, enrolled, readers))
-    rows = scored(blank, made.pictures, ground.targets, system, enrolled, readers, made.queries)
-    yield from complete(rows)
+    def unasked(self) -> Iterator[Row]:
+        """What nobody searched for."""
+        blank = self.blank(f"{self.name} / {BLIND}", BLIND)
+        if blank.cell not in self.settings.done:
+            numbers = torch.arange(len(self.enrolled))
+            yield from complete(self.scored(blank, blind(self.ground.prior, numbers, self.settings.seed)))
+
+    def searched(self, search: LatentSearch, limits: Sequence[str]) -> Iterator[Row]:
+        """One search: its rows at the marks, each a cell, and at the end."""
+        cell, size = cell_of(self.name, search, limits), self.ground.size
+        if cell in self.settings.done:
+            return
+        blank = self.blank(cell, repr(search), limit=", ".join(limits))
+        seed_everything(self.settings.seed, cell)
+        fitted = copy.copy(search)
+        fitted.prior = self.ground.prior
+        made = recover(
+            fitted,
+            AnySystem(self.attacked.score(self.enrolled)),
+            torch.arange(len(self.enrolled)),
+            enrolled=len(self.enrolled),
+            queries=size.queries,
+            limits=limits,
+            marks=size.marks,
+        )
+        self.show(blank, made.pictures)
+        if not limits:
+            for mark, pictures in [*made.after.items(), (size.queries, made.pictures)]:
+                own = replace(blank, cell=f"{cell} after {mark}", settings={**blank.settings, "after": mark})
+                yield from complete(self.scored(own, pictures))
+        yield from complete(self.scored(blank, made.pictures, made.queries))
+
+    def native(self, attack: Attack) -> Iterator[Row]:
+        """The attack of the scheme's own paper."""
+        cell = native_cell(self.name, attack)
+        if cell in self.settings.done:
+            return
+        blank = self.blank(cell, repr(attack), native=True)
+        blank = replace(blank, knows=attack.knowledge.knows.name)
+        seed_everything(self.settings.seed, cell)
+        try:
+            pictures = through_8bit(drawn_by(attack, self.system, self.ground.public, self.ground.targets.faces))
+        except BautaError as error:
+            yield from complete([replace(blank, metric="failed", note=str(error))])
+            return
+        self.show(blank, pictures)
+        yield from complete(self.scored(blank, pictures))
+
+    def blank(self, cell: str, attack: str, **facts: object) -> Row:
+        """A row of this scheme without a number."""
+        knows, seed = "NOTHING", self.settings.seed
+        return Row(cell, self.name, "attack", attack, "", None, knows=knows, seed=seed, settings=facts)
+
+    def scored(self, blank: Row, pictures: Images, queries: Tensor | None = None) -> Iterator[Row]:
+        """Pictures for the targets, in all scores."""
+        ground = self.ground
+        return scored(blank, pictures, ground.targets, self.attacked, self.enrolled, self.readers, queries)
+
+    def show(self, blank: Row, pictures: Images) -> None:
+        """Tell who looks."""
+        if self.settings.show is not None:
+            self.settings.show(f"{blank.cell} / {blank.knows}", pictures, self.ground.targets.faces)

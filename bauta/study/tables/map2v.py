@@ -20,6 +20,7 @@ HOW = (
     "a full leak. SAR: reconstructions accepted at that FAR among real pictures. random prior: a face of the prior "
     "that nobody searched for. "
 )
+FOUND = {"more": "more", "less": "less", "alike": "not told apart"}
 WORDS = {"more": "Map2VFast", "less": "Map2V", "alike": "not told apart"}
 
 
@@ -39,6 +40,14 @@ def map2v_tables(rows: Iterable[Row]) -> list[Table]:
             3,
         ),
         Table("scores", "Privacy scores", HOW, [score for cell in free for score in scores(cell, final)], 1),
+        Table(
+            "own",
+            "Each scheme under its own paper's attack, and under MAP2V",
+            f"{HOW}own: the attack of its paper, which sees features (and LinearInversion, which is ours); MAP2V: "
+            "Map2VFast, which sees similarities alone. more, less: whose interval of PSI lies beyond the other's.",
+            [facts for cell in free if cell.facts.get("native") for facts in beside(cell, free)],
+            1,
+        ),
         Table(
             "limits",
             "Oracles that answer less, as a countermeasure",
@@ -157,6 +166,20 @@ def after(cell: Cell, who: str) -> Cells:
         PSII: cell.get(f"{PSII} by {who}"),
         "people": count(own),
     }
+
+
+def beside(cell: Cell, free: Sequence[Cell]) -> list[Cells]:
+    """The attack of a scheme's own paper and MAP2V's, by each validator."""
+    others = [c for c in free if c.system == cell.system and c.attack.startswith(PUBLISHED_BY["fast"])]
+    made: list[Cells] = []
+    for other in others[:1]:
+        for who in validators(cell):
+            own, asked = cell.get(f"{PSI} by {who}"), other.get(f"{PSI} by {who}")
+            facts: Cells = {"system": cell.system, "own": cell.attack, "knows": cell.knows, "validator": who}
+            facts |= {f"{PSI}, own": own, f"{PSI}, MAP2V": asked}
+            facts |= {f"{PSII}, own": cell.get(f"{PSII} by {who}"), f"{PSII}, MAP2V": other.get(f"{PSII} by {who}")}
+            made.append(facts | {"MAP2V finds": FOUND.get(compared(asked, own)), "people": count(own)})
+    return made
 
 
 def searches(free: Sequence[Cell]) -> list[Cells]:
