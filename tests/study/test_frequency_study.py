@@ -23,6 +23,7 @@ from bauta.report.table import measured
 from bauta.study.presets.frequency import QUICK, TRAINER, apart, frequency, lit, recovering
 from bauta.study.presets.frequencynetworks import (
     CLIENT,
+    MORE,
     SCHEMES,
     STAGE_ONE,
     START,
@@ -150,7 +151,7 @@ def test_a_training_that_fails_is_a_row_and_a_missing_teacher_is_an_end(
 
 
 def test_every_scheme_has_a_server_for_what_it_sends() -> None:
-    sent = {"DuetFace": 166, "PPFR-FD": 108, "DCTDP": 189, "PartialFace": 27, "MinusFace": 3, STAGE_ONE: 192}
+    sent = {"DuetFace": 166, "PPFR-FD": 108, "DCTDP": 189, MORE: 189, "PartialFace": 27, "MinusFace": 3, STAGE_ONE: 192}
     assert set(sent) == {*SCHEMES, STAGE_ONE} - {TWIN}
     for name, channels in {**sent, TWIN: 192, CLIENT: 192}.items():
         training = replace(built(name, Path("networks"), 3, True), start=None if name == CLIENT else START)

@@ -39,6 +39,8 @@ TRAINER, CLIENT_TIME, BYTES = "the trainer", "client's milliseconds", "bytes sen
 def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     """DuetFace, PPFR-FD, DCTDP, PartialFace and MinusFace, trained by one preset: accuracy, recovery, linkage, cost.
 
+    DCTDP stands there twice: at its tables' mean budget of 0.5, and at 4, the largest that its paper plots.
+
     The unprotected twin and a server behind each scheme begin with the layers of `bauta-residual` and follow its
     teacher, by one recipe, on the data set's people who are neither victims nor the attackers'; one draw of a picture
     in a batch, another in each epoch (the papers put 18 of PartialFace's and 3 of MinusFace's into a batch). Of LFW the
@@ -55,9 +57,9 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     part. Then recovery again in true color, on UTKFace and the celebrities, by attackers with faces of these sets.
 
     Cost, of one core that is left alone: a picture takes a training 15 ms behind PartialFace, 27 as the twin, 36 behind
-    PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with 9,000 pictures all eight
-    are two and a half hours. Recognition and the two attackers without training are five minutes a scheme, a training
-    of `RecFace` about five, and there are 22 of these. quick: the twin, PartialFace and MinusFace, one epoch on 16
+    PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with 9,000 pictures all nine
+    are three hours. Recognition and the two attackers without training are five minutes a scheme, a training
+    of `RecFace` about five, and there are 25 of these. quick: the twin, PartialFace and MinusFace, one epoch on 16
     pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)

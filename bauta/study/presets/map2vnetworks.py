@@ -11,11 +11,12 @@ from bauta.errors import MissingWeights
 from bauta.pipeline import Pipeline
 from bauta.protections import DCTDP, FeatureProtection, PartialFace
 from bauta.recognizers.trainable import RECIPE
+from bauta.study.presets.frequencynetworks import MORE
 from bauta.train.run import load_pipeline
 from bauta.types import Faces, Features
 
 OFF = {"DCTDP, no noise": "DCTDP", "PartialFace, no draws": "PartialFace"}
-FREQUENCY = ("DuetFace", "PPFR-FD", "DCTDP", "PartialFace", "MinusFace", *OFF)
+FREQUENCY = ("DuetFace", "PPFR-FD", "DCTDP", MORE, "PartialFace", "MinusFace", *OFF)
 
 
 class SameChannels(FeatureProtection):
