@@ -20,8 +20,8 @@ def steps(batch: int) -> None:
     """Milliseconds of a picture for each network, one a line."""
     import torch
 
-    from bauta.recognizers.trainable import new
     from bauta.memory import freed_memory_kept
+    from bauta.recognizers.trainable import new
 
     torch.set_num_threads(1)
     images = torch.rand(batch, 3, 112, 112, generator=torch.Generator().manual_seed(0))
