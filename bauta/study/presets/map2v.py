@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bauta import zoo
-from bauta.attacks import AnySystem, Attack, Map2V, Map2VFast, Ranked
+from bauta.attacks import AnySystem, Attack, EvolutionStrategy, GaussianBlobs, Map2V, Map2VFast, Ranked
 from bauta.attacks.reconstruction.search import LatentSearch
 from bauta.errors import BautaError
 from bauta.generators import Eigenfaces
@@ -29,7 +29,7 @@ from bauta.protections import (
 from bauta.recognizers import load
 from bauta.recognizers.folding import folded
 from bauta.recognizers.trainable import recipe_of
-from bauta.study.presets.map2vnatives import drawn_by, native_cell, natives
+from bauta.study.presets.map2vnatives import beside_cell, drawn_by, natives, neighbors
 from bauta.study.presets.map2vnetworks import FREQUENCY, OFF, trained
 from bauta.study.presets.reconstruction import JUDGE, QUICK_STEPS
 from bauta.study.presets.settings import Settings, stamped
@@ -80,7 +80,8 @@ def map2v(settings: Settings, quick: bool) -> Iterator[Row]:
     and PartialFace also with their noise and draws off, as MAP2V's authors ran them; all under the light of the
     training. On the unprotected one oracles that answer less: rounded, noisy, accepting or not, and rate-limited.
 
-    Beside MAP2V, in the same scores, the attack of the scheme's own paper (see `natives`), which sees features.
+    Beside MAP2V, in the same scores: the attack of the scheme's own paper (see `natives`), which sees features; on the
+    unprotected one CMA-ES, Gaussian blobs without a prior, and attackers who have its templates (see `neighbors`).
 
     Cost of one core: a search is 12,000 pictures, two minutes where nothing, or little, is computed for a picture's
     protection and up to ten behind DuetFace or DCTDP; a network that learns takes about five. quick: two schemes, 3
@@ -109,8 +110,8 @@ def sized(settings: Settings, size: Size, quick: bool) -> Iterator[Row]:
     grounds: dict[float, Ground] = {}
     for name in QUICK if quick else SCHEMES:
         facts = {"study": "map2v", "quick": quick, "protection": name}
-        asked, own = list(searches(name, size, quick)), natives(name, quick)
-        cells = {cell_of(name, search, limits) for search, limits in asked} | {native_cell(name, one) for one in own}
+        asked, own = list(searches(name, size, quick)), others(name, size, quick)
+        cells = {cell_of(name, search, limits) for search, limits in asked} | {beside_cell(name, one) for one in own}
         if cells <= settings.done:
             continue
         try:
@@ -127,7 +128,7 @@ def sized(settings: Settings, size: Size, quick: bool) -> Iterator[Row]:
         for search, limits in asked:
             yield from stamped(judge.searched(search, limits), **facts)
         for attack in own:
-            yield from stamped(judge.native(attack), **facts)
+            yield from stamped(judge.beside(attack), **facts)
 
 
 class Ground:
@@ -191,8 +192,16 @@ def searches(name: str, size: Size, quick: bool) -> Iterator[tuple[LatentSearch,
         start = Ranked(priors=size.priors)
         yield Map2V(prior(quick), start, iterations=rounds, patience=rounds, flip=False), ()
     if name == BARE:
+        yield EvolutionStrategy(prior(quick), rounds=rounds, flip=False), ()
+        if not quick:
+            yield GaussianBlobs(rounds=rounds), ()
         for limit in oracles(quick):
             yield fast, (limit,)
+
+
+def others(name: str, size: Size, quick: bool) -> list[Attack]:
+    """Who stands beside MAP2V: the attackers of a scheme's own paper, and of templates where nothing protects."""
+    return neighbors(prior(quick), size.priors, quick) if name == BARE else natives(name, quick)
 
 
 def prior(quick: bool) -> Eigenfaces:
@@ -238,29 +247,34 @@ class Judge:
         blank = self.blank(cell, repr(search), limit=", ".join(limits))
         seed_everything(self.settings.seed, cell)
         fitted = copy.copy(search)
-        fitted.prior = self.ground.prior
-        made = recover(
-            fitted,
-            AnySystem(self.attacked.score(self.enrolled)),
-            torch.arange(len(self.enrolled)),
-            enrolled=len(self.enrolled),
-            queries=size.queries,
-            limits=limits,
-            marks=size.marks,
-        )
-        self.show(blank, made.pictures)
+        if not search.prior.ready:
+            fitted.prior = self.ground.prior
+        try:
+            made = recover(
+                fitted,
+                AnySystem(self.attacked.score(self.enrolled)),
+                torch.arange(len(self.enrolled)),
+                enrolled=len(self.enrolled),
+                queries=size.queries,
+                limits=limits,
+                marks=size.marks,
+            )
+        except BautaError as error:  # CMA-ES needs a package
+            yield from complete([replace(blank, metric="failed", note=str(error))])
+            return
+        self.show(replace(blank, cell=f"{cell} / {blank.knows}"), made.pictures)
         if not limits:
             for mark, pictures in [*made.after.items(), (size.queries, made.pictures)]:
                 own = replace(blank, cell=f"{cell} after {mark}", settings={**blank.settings, "after": mark})
                 yield from complete(self.scored(own, pictures))
         yield from complete(self.scored(blank, made.pictures, made.queries))
 
-    def native(self, attack: Attack) -> Iterator[Row]:
-        """The attack of the scheme's own paper."""
-        cell = native_cell(self.name, attack)
+    def beside(self, attack: Attack) -> Iterator[Row]:
+        """An attack that is not MAP2V's."""
+        cell = beside_cell(self.name, attack)
         if cell in self.settings.done:
             return
-        blank = self.blank(cell, repr(attack), native=True)
+        blank = self.blank(cell, repr(attack), beside=True)
         blank = replace(blank, knows=attack.knowledge.knows.name)
         seed_everything(self.settings.seed, cell)
         try:
@@ -284,4 +298,4 @@ class Judge:
     def show(self, blank: Row, pictures: Images) -> None:
         """Tell who looks."""
         if self.settings.show is not None:
-            self.settings.show(f"{blank.cell} / {blank.knows}", pictures, self.ground.targets.faces)
+            self.settings.show(blank.cell, pictures, self.ground.targets.faces)

@@ -1,8 +1,9 @@
-"""What the schemes' own papers validate them with, in `map2v`: attackers who see features, scored as MAP2V is."""
+"""Whom MAP2V stands beside in `map2v`: each scheme's own paper's attacker, and others of templates, scored alike."""
 
 from __future__ import annotations
 
-from bauta.attacks import Attack, LinearInversion, RecFace, Victim
+from bauta.attacks import Attack, LatentMapping, LinearInversion, Map2VWhiteBox, Ranked, RecFace, Victim
+from bauta.generators import Eigenfaces
 from bauta.pipeline import System
 from bauta.study.presets.frequency import knowing, network
 from bauta.study.presets.frequencynetworks import SCHEMES, TWIN
@@ -10,6 +11,18 @@ from bauta.study.views import Views
 from bauta.types import Faces, Images
 
 LEARNED_FROM_BARE = ("PMT", "AdvFace")  # features of unprotected pictures, in both papers
+
+
+def neighbors(prior: Eigenfaces, priors: int, quick: bool) -> list[Attack]:
+    """Who has the stored templates of a system that nothing protects, unfitted, with MAP2V's prior: a regressor that
+    asks nothing for a victim, and MAP2V's descent by the gradient of the whole system. priors: draws that are ranked.
+    """
+    few = {"draws": 20, "steps": 5} if quick else {}
+    rounds = 3 if quick else 100
+    return [
+        LatentMapping(prior, **few),
+        Map2VWhiteBox(prior, Ranked(priors=priors), iterations=rounds, patience=rounds, milestones=(50,), flip=False),
+    ]
 
 
 def natives(name: str, quick: bool) -> list[Attack]:
@@ -27,9 +40,9 @@ def natives(name: str, quick: bool) -> list[Attack]:
     return [attack.knowing(knows=knowing(name)) for attack in (network(quick), linear)]
 
 
-def native_cell(name: str, attack: Attack) -> str:
+def beside_cell(name: str, attack: Attack) -> str:
     """The key of one of them at one scheme."""
-    return f"{name} / own: {attack!r} / {attack.knowledge.knows.name}"
+    return f"{name} / beside: {attack!r} / {attack.knowledge.knows.name}"
 
 
 def drawn_by(attack: Attack, system: System, public: Faces, faces: Faces) -> Images:
