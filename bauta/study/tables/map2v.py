@@ -44,8 +44,8 @@ def map2v_tables(rows: Iterable[Row]) -> list[Table]:
             "beside",
             "MAP2V beside each scheme's own paper's attack",
             f"{HOW}attack: of the scheme's paper, which sees features (LinearInversion is ours); where nothing "
-            "protects, attackers who have templates. MAP2V: Map2VFast, which sees similarities alone; its interval of PSI lies "
-            "above or below the other's, or they are not told apart.",
+            "protects, attackers who have templates. MAP2V: Map2VFast, which sees similarities alone; its interval of "
+            "PSI lies above or below the other's, or they are not told apart.",
             [facts for cell in free if cell.facts.get("beside") for facts in beside(cell, free)],
             1,
         ),
