@@ -35,6 +35,7 @@ from bauta.protections import ALL, DCTDP, P3Mask, PartialFace, Quantization
 from bauta.recognizers import trainable
 from bauta.recognizers.frequency import BlockDCT
 from bauta.report.table import measured
+from bauta.study.presets.frequencynetworks import TEACHER
 from bauta.study.presets.map2v import (
     BARE,
     FEW,
@@ -48,10 +49,12 @@ from bauta.study.presets.map2v import (
     others,
     protection,
     searches,
+    validators,
 )
 from bauta.study.presets.map2vnatives import beside_cell, natives
 from bauta.study.presets.map2vnetworks import FREQUENCY, OFF, trained
 from bauta.study.presets.settings import Settings
+from bauta.study.presets.variants import AUTHORIZED
 from bauta.study.records import Row
 from bauta.study.tables import study_of, tables
 from bauta.study.tables.map2v import query_curves
@@ -158,6 +161,14 @@ def test_what_a_paper_attacks_its_scheme_with_knows_what_the_paper_says() -> Non
     assert {name for name, knows in known.items() if knows == {Knows.NOTHING}} == {"PMT", "AdvFace"}
     assert {name for name, knows in known.items() if knows == {Knows.KEYS}} == set(FREQUENCY) - set(OFF)
     assert not natives(BARE, False)
+
+
+def test_no_judge_took_part() -> None:
+    """The frequency family's servers follow a teacher, and all else attacks another network."""
+    for name in SCHEMES:
+        judges = validators(name, False)
+        assert len(set(judges)) == 2
+        assert not set(judges) & ({TEACHER} if name in FREQUENCY else {AUTHORIZED})
 
 
 def server(*, channels: int = 192) -> torch.nn.Module:

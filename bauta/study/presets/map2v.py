@@ -122,7 +122,7 @@ def sized(settings: Settings, size: Size, quick: bool) -> Iterator[Row]:
             blank = Row(f"{name} / network", name, "attack", "MAP2V", "failed", None, note=str(error))
             yield from stamped(complete([replace(blank, seed=settings.seed)]), **facts)
             continue
-        judge = Judge(settings, name, system, grounds[cast])
+        judge = Judge(settings, name, system, grounds[cast], quick)
         facts |= {"cast": cast}
         yield from stamped(judge.unasked(), **facts)
         for search, limits in asked:
@@ -142,8 +142,14 @@ class Ground:
         self.targets = found if light is None else replace(found, real=light(found.real))
         self.public = attacker if light is None else light(attacker)
         self.prior = prior(quick).fit(self.public)
-        names = (JUDGE,) if quick else (JUDGE, UNAUTHORIZED)
-        self.readers = [Reader(name, reading(name, settings.device), self.targets) for name in names]
+        self.device = settings.device
+        self._readers: dict[str, Reader] = {}
+
+    def reader(self, name: str) -> Reader:
+        """A recognizer that takes no part, with what it makes of the real pictures."""
+        if name not in self._readers:
+            self._readers[name] = Reader(name, reading(name, self.device), self.targets)
+        return self._readers[name]
 
 
 def system_of(settings: Settings, name: str, provider: Faces, found: Targets, quick: bool) -> tuple[float, System]:
@@ -218,6 +224,12 @@ def oracles(quick: bool) -> list[str]:
     return [*rounded, "NoisyScores(0.05)", f"AcceptReject({threshold})", "QueryLimit(200)"]
 
 
+def validators(name: str, quick: bool) -> tuple[str, ...]:
+    """The recognizers that judge and take no part: behind the frequency family's servers is another one's teaching."""
+    first = AUTHORIZED if name in FREQUENCY else JUDGE
+    return (first,) if quick else (first, UNAUTHORIZED)
+
+
 def cell_of(name: str, search: LatentSearch, limits: Sequence[str]) -> str:
     """The key of one search at one scheme."""
     return f"{name} / {search!r}" + "".join(f" | {limit}" for limit in limits)
@@ -226,11 +238,12 @@ def cell_of(name: str, search: LatentSearch, limits: Sequence[str]) -> str:
 class Judge:
     """Everything about one scheme, in rows, without the cells that are done."""
 
-    def __init__(self, settings: Settings, name: str, system: System, ground: Ground) -> None:
+    def __init__(self, settings: Settings, name: str, system: System, ground: Ground, quick: bool) -> None:
         self.settings, self.name, self.system, self.ground = settings, name, system, ground
         self.attacked = Attacked.of(name, system, settings.device)
         self.enrolled = self.attacked.enroll(ground.targets.faces)
-        self.readers = [Reader(OWN, self.attacked.asked, ground.targets), *ground.readers]
+        apart = [ground.reader(name) for name in validators(name, quick)]
+        self.readers = [Reader(OWN, self.attacked.asked, ground.targets), *apart]
 
     def unasked(self) -> Iterator[Row]:
         """What nobody searched for."""
