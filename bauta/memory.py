@@ -20,7 +20,7 @@ def freed_memory_kept(most: int | None = None) -> Iterator[bool]:
 
     glibc gives what is larger than 32 MB back to the system at once, and gets it anew page by page, each filled with
     zeros: on two cores that was half of the time of a training's step over 192 maps
-    (`benchmarks/frequency_training.py`) and up to two fifths of that of embedding in batches of 128.
+    (`benchmarks/frequency_training.py`), and embedding in large batches loses time to it too.
 
     most: bytes that stay at the end of the heap; None for all. Nothing is done where the C library is another one, or
     where MALLOC_MMAP_MAX_ or MALLOC_TRIM_THRESHOLD_ says what is wanted. At the end it is as it was around, and what
