@@ -1,4 +1,4 @@
-# make test, make check, make demo, make bench: each sets up .venv first, again only when the dependencies change.
+# make test, make check, make demo and so on: each sets up .venv first, again only when the dependencies change.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -9,11 +9,14 @@ export OPENBLAS_NUM_THREADS ?= $(OMP_NUM_THREADS)
 
 # Tests are small, so they gain by processes and not by threads: one thread in each. Say WORKERS=8 for eight.
 WORKERS ?= 2
+# A file of tests stays in one process, for what its tests share; tests/conftest.py says which files come first.
+SPREAD := --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup test check demo docs bench coverage audit-deps lock release
+.PHONY: help setup test test-long check demo docs bench coverage audit-deps lock release
 
 help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
+	@echo "make test-long   the tests that make test leaves out: whole protocols of which it judges a part"
 	@echo "make check   lint, formatting, types"
 	@echo "make demo    protect, mask, attack and audit people who do not exist"
 	@echo "make docs    the documentation as a site, in out/site"
@@ -32,7 +35,11 @@ setup: .venv/.ready
 
 test: export OMP_NUM_THREADS := 1
 test: setup
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(SPREAD)
+
+test-long: export OMP_NUM_THREADS := 1
+test-long: setup
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m long
 
 check: setup
 	$(BIN)/ruff check .
@@ -60,7 +67,7 @@ bench: setup
 coverage: export OMP_NUM_THREADS := 1
 coverage: .venv/.trust
 	@mkdir -p out/coverage
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report= $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(SPREAD) --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --sort=cover | tee out/coverage/report.txt
 
 # A report and no gate: it needs the network, and a hole that was found today is no reason that yesterday's build fails.

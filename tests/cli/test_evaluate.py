@@ -12,11 +12,13 @@ import pytest
 import torch
 from PIL import Image
 from recognizers import published
+from scipy.stats import binomtest
 
 from bauta import zoo
 from bauta.cli import main
 from bauta.faces import load_pairs
 from bauta.recognizers import load
+from bauta.recognizers.embedding import embed
 from bauta.study.evaluate import evaluate
 
 PEOPLE, EACH = 12, 3
@@ -124,20 +126,16 @@ def test_what_is_missing_and_what_is_wrong(bauta, tmp_path: Path, words: tuple[s
     assert says in err
 
 
-@pytest.mark.slow
-@pytest.mark.mirror
-@pytest.mark.parametrize(
-    ("name", "accuracy"),
-    [
-        ("mobilefacenet-y1-ms1m", 98.95),
-        ("mobilefacenet-relu6-ms1m", 98.73),
-        ("mobilefacenet-casia", 97.87),
-        ("mobileface-v3", 87.22),
-    ],
-)
-def test_the_four_networks_reach_their_accuracy_on_lfw(
-    bauta, mirror: Path, monkeypatch: pytest.MonkeyPatch, name: str, accuracy: float
-) -> None:
+# accuracy (percent) on all pairs, and the mean cosines of one person and of two on 600 of them
+PARTS = [
+    ("mobilefacenet-y1-ms1m", 98.95, 0.6273, 0.0085),
+    ("mobilefacenet-relu6-ms1m", 98.73, 0.6082, 0.0118),
+    ("mobilefacenet-casia", 97.87, 0.5967, 0.0323),
+]
+
+
+def on_all_of_lfw(bauta, mirror: Path, monkeypatch: pytest.MonkeyPatch, name: str, accuracy: float) -> None:
+    """The whole protocol: the figures are those of the record."""
     monkeypatch.setenv("BAUTA_MIRROR", str(mirror))
     code, out, err = bauta("evaluate", "--recognizer", name, "--data", "lfw", "--json")
     found = json.loads(out)
@@ -145,3 +143,41 @@ def test_the_four_networks_reach_their_accuracy_on_lfw(
     assert found["pairs"] == 6000
     assert found["accuracy"] == pytest.approx(accuracy, abs=0.1)
     assert found["threshold"] == pytest.approx(zoo.weights(name).threshold, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+def test_the_quickest_network_reaches_its_accuracy_on_lfw(bauta, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_all_of_lfw(bauta, mirror, monkeypatch, "mobileface-v3", 87.22)
+
+
+@pytest.mark.long
+@pytest.mark.mirror
+@pytest.mark.parametrize(("name", "accuracy"), [part[:2] for part in PARTS])
+def test_the_others_reach_theirs(
+    bauta, mirror: Path, monkeypatch: pytest.MonkeyPatch, name: str, accuracy: float
+) -> None:
+    on_all_of_lfw(bauta, mirror, monkeypatch, name, accuracy)
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+@pytest.mark.parametrize(("name", "accuracy", "genuine", "impostor"), PARTS)
+def test_a_part_of_lfw_does_not_contradict_their_accuracy(
+    mirror: Path, name: str, accuracy: float, genuine: float, impostor: float
+) -> None:
+    """600 pairs at the threshold stated: the accuracy stated lies in the exact interval of so many right answers.
+
+    So few answers hardly change where the preprocessing is wrong (0..1 in the place of -1..1: 99.25 % of 400), but the
+    mean cosines do (0.644 -> 0.614): they are those of the code that reaches the stated figures on all pairs.
+    """
+    pairs = load_pairs("lfw", 600)
+    templates = embed(load(name), pairs.faces)
+    cosines = (templates[pairs.first] * templates[pairs.second]).sum(1)
+    threshold = zoo.weights(name).threshold
+    assert threshold is not None
+    right = int(((cosines > threshold) == pairs.same).sum())
+    within = binomtest(right, 600).proportion_ci(0.99, "exact")
+    assert within.low <= accuracy / 100 <= within.high
+    assert float(cosines[pairs.same].mean()) == pytest.approx(genuine, abs=0.002)
+    assert float(cosines[~pairs.same].mean()) == pytest.approx(impostor, abs=0.002)

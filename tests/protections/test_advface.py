@@ -189,6 +189,7 @@ def test_it_says_what_it_misses(fitted: AdvFace, network: Recognizer) -> None:
             AdvFace(**options)
 
 
+@pytest.mark.slow
 @pytest.mark.mirror
 def test_real_faces_are_spoiled_for_a_stranger_and_kept_for_the_recognizer(mirror: Path) -> None:
     """Provider and attacker have other people's faces and other architectures; Gaussian noise has the same norm."""
