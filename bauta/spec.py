@@ -13,6 +13,9 @@ from types import ModuleType
 
 from bauta.errors import BautaError, UsageError
 
+FROM_FILE = "_bauta_"
+"""What the names of modules begin with that were read out of a file, and that no other process knows."""
+
 
 def parse(text: str, known: Iterable[type]) -> object:
     """The object that a spec describes: ``Name``, or ``Name(arguments)`` with a class of `known`.
@@ -156,7 +159,7 @@ def load_class(text: str) -> type:
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"There is no file {path}; write path/file.py:Class.")
-    name = f"_bauta_{path.stem}"
+    name = f"{FROM_FILE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported as Python.")

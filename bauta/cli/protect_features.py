@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from bauta.cli.engines import Address, Cpus, EngineName, Gpus, Workers, chosen_engine
 from bauta.cli.protect import Device, chosen_device
 from bauta.errors import UsageError
 
@@ -53,6 +54,11 @@ def protect_features(
     batch: Batch = 32,
     device: Device = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it is there.")] = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    worker_cpus: Cpus = 1,
+    worker_gpus: Gpus = 0,
 ) -> None:
     """Protect a database of features, row by row. Run it again to go on after a stop.
 
@@ -60,14 +66,18 @@ def protect_features(
     protection: bauta.job.fittedfile.load(LEARNED, recognizer), and puts it into a Pipeline.
     """
     from bauta.job import fittedfile
+    from bauta.job.asked import check_reached, place_of_work, reached
     from bauta.job.featureprotecting import FeatureJob, check_cut, check_place
     from bauta.job.featurestore import open_database
     from bauta.recognizers import load
 
+    where = chosen_engine(engine, workers, address, worker_cpus, worker_gpus)
+    database, out = Path(reached(where, database)), Path(reached(where, out))
     place, source = chosen_device(device), open_database(database, key)
     if not out.with_name(f".{out.name}.json").exists():  # else FeatureJob knows whether to go on
         check_place(source, out, overwrite)
     asked, known = (None, ()) if protection is None else named(protection)
+    check_reached(where, known)
     if learned.exists():
         about = fittedfile.settings(learned)
         agree(learned, about, protection=asked, recognizer=recognizer, cut=cut, public=public, seed=seed)
@@ -79,8 +89,8 @@ def protect_features(
         network = load(recognizer, cut=cut).to(place)
         check_cut(source, network)
         learn(learned, asked, network, public, limit, seed)
-    fitted = fittedfile.load(learned, network, known).to(place)
-    job = FeatureJob(source, out, fitted, {"protection": fittedfile.digest(learned)}, batch, place, overwrite)
+    fitted, settings = fittedfile.load(learned, network, known), {"protection": fittedfile.digest(learned)}
+    job = FeatureJob(source, out, fitted, settings, batch, place_of_work(where, place), overwrite, where)
     started = time.perf_counter()
     done = with_rate(job.run)
     seconds = time.perf_counter() - started

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from bauta.protections import PMT
 from bauta.protections.images.p3mask import P3Mask
 from bauta.protections.images.transfermask import TransferMask
 from bauta.recognizers import load
+from bauta.spec import FROM_FILE
 
 METHODS = {"TransferMask": TransferMask, "P3Mask": P3Mask}
 """How masks are learned."""
@@ -67,6 +68,16 @@ def reached(engine: Engine, text: Path | str) -> Path | str:
     if str(text).startswith("memory://"):
         raise UsageError("memory:// lies in this process alone; give a folder or a store that every worker reaches.")
     return text if is_url(text) else Path(text).absolute()
+
+
+def check_reached(engine: Engine, classes: Iterable[type]) -> None:
+    """Raise `UsageError` for a class out of a file, which this process alone has read."""
+    for one in classes:
+        if not isinstance(engine, Here) and one.__module__.startswith(FROM_FILE):
+            raise UsageError(
+                f"{one.__name__} comes out of a file, and other processes find classes by module alone; put it into a "
+                "module on PYTHONPATH and say module:Class, or leave --engine and --workers out."
+            )
 
 
 def place_of_work(engine: Engine, device: torch.device) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import torch
 
 from bauta.errors import BadFile, BautaError, ShapeError, UsageError
 from bauta.faces.align import SIZE
+from bauta.job.engine import Engine, Here
 from bauta.job.featurestore import Database
 from bauta.protections import FeatureProtection
 from bauta.recognizers.base import Recognizer
@@ -25,14 +26,73 @@ class Told(Protocol):
     def __call__(self, what: str, done: int, total: int) -> None: ...
 
 
+@dataclass
+class Progress:
+    """Which rows are done. rows: from the first on. ahead: where batches begin that are done beyond those, since
+    workers are not equally quick."""
+
+    rows: int = 0
+    ahead: set[int] = field(default_factory=set)
+
+    def add(self, first: int, batch: int, of: int) -> None:
+        """The batch that begins there is done."""
+        self.ahead.add(first)
+        while self.rows in self.ahead:
+            self.ahead.remove(self.rows)
+            self.rows = min(self.rows + batch, of)
+
+    def missing(self, batch: int, of: int) -> list[int]:
+        """Where the batches begin that are not done."""
+        return [first for first in range(self.rows, of, batch) if first not in self.ahead]
+
+    def number(self, batch: int, of: int) -> int:
+        """How many rows are done."""
+        return self.rows + sum(min(batch, of - first) for first in self.ahead)
+
+
+@dataclass(frozen=True)
+class RowProtector:
+    """A worker: protects the rows from one on, and writes them where they belong. part: the output so far; the rest as
+    in `FeatureJob`."""
+
+    source: Database
+    part: Path
+    protection: FeatureProtection
+    batch: int
+    device: torch.device
+
+    def __call__(self, first: int) -> Iterator[int]:
+        """Protect and write one batch, and say where it began.
+
+        Raises `UsageError` or `BautaError` where the protection gives what the file cannot hold, `OSError`.
+        """
+        self.protection.to(self.device)  # a protection comes to a worker as it was fitted
+        rows = self.source.read(first, min(first + self.batch, len(self.source)))
+        protected = self.protection(rows.to(self.device))
+        name = type(self.protection).__name__
+        if protected.shape != rows.shape:
+            raise UsageError(
+                f"{name} turns features {tuple(rows.shape[1:])} into {tuple(protected.shape[1:])}, and a protected "
+                "database has the shape of its original; choose another protection."
+            )
+        if unsound := self.source.unsound(protected):
+            raise BautaError(
+                f"{name} gives numbers for row {first + unsound[0]} of {self.source.path} that "
+                f"{self.source.dtype} cannot hold; protect it as float32, or look at that row."
+            )
+        replace(self.source, path=self.part).write(first, protected)
+        yield first
+
+
 @dataclass(frozen=True)
 class FeatureJob:
-    """protection: fitted, on `device`. settings: what decides the rows beside source and batch; a job goes on only
-    under the same ones. overwrite: whether `out` may be replaced.
+    """protection: fitted. settings: what decides the rows beside source and batch; a job goes on only under the same
+    ones. overwrite: whether `out` may be replaced. engine: where the work is done; its workers must reach the database
+    and the folder of `out` under these very paths.
 
-    The rows so far lie in `part`, how many there are in `journal`, both beside `out`, which appears when it is whole.
-    A batch is protected as a whole, and rounding may depend on who is in it: so a job that goes on forms the same ones,
-    and its file is, on the same machine, that of a job that was never stopped.
+    The rows so far lie in `part`, which of them are done in `journal`, both beside `out`, which appears when it is
+    whole. A batch is protected as a whole, and rounding may depend on who is in it: so the batches are the same for
+    every engine and for a job that goes on, and its file is, on the same machine, that of a job that was never stopped.
     """
 
     source: Database
@@ -42,6 +102,7 @@ class FeatureJob:
     batch: int = 32
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     overwrite: bool = False
+    engine: Engine = field(default_factory=Here)
 
     @property
     def part(self) -> Path:
@@ -50,7 +111,7 @@ class FeatureJob:
 
     @property
     def journal(self) -> Path:
-        """Settings and the number of rows of a run that is not over."""
+        """Settings, and which rows are done, of a run that is not over."""
         return self.out.with_name(f".{self.out.name}.json")
 
     def run(self, told: Told) -> int:
@@ -68,13 +129,15 @@ class FeatureJob:
                 self.out.parent.mkdir(parents=True, exist_ok=True)
                 self._check(told)
                 self.source.emptied(self.part)
-                done = 0
+                done = Progress()
                 self._write_down(asked, done)
-            before = done
-            while done < len(self.source):
-                done = self._batch(done)
+            of = len(self.source)
+            before = done.number(self.batch, of)
+            worker = RowProtector(self.source, self.part, self.protection, self.batch, self.device)
+            for first in self.engine.run(worker, done.missing(self.batch, of)):
+                done.add(first, self.batch, of)
                 self._write_down(asked, done)
-                told("protecting", done, len(self.source))
+                told("protecting", done.number(self.batch, of), of)
             if self.part.exists():
                 os.replace(self.part, self.out)
             self.journal.unlink()
@@ -83,26 +146,7 @@ class FeatureJob:
                 f"{error.filename or self.out} cannot be read or written ({error.strerror or error}); make room or "
                 "choose another place, and run it again to go on."
             ) from error
-        return done - before
-
-    def _batch(self, first: int) -> int:
-        """Protect and write the rows from `first` on, and return where the next batch begins."""
-        last = min(first + self.batch, len(self.source))
-        rows = self.source.read(first, last)
-        protected = self.protection(rows.to(self.device))
-        name = type(self.protection).__name__
-        if protected.shape != rows.shape:
-            raise UsageError(
-                f"{name} turns features {tuple(rows.shape[1:])} into {tuple(protected.shape[1:])}, and a protected "
-                "database has the shape of its original; choose another protection."
-            )
-        if unsound := self.source.unsound(protected):
-            raise BautaError(
-                f"{name} gives numbers for row {first + unsound[0]} of {self.source.path} that "
-                f"{self.source.dtype} cannot hold; protect it as float32, or look at that row."
-            )
-        replace(self.source, path=self.part).write(first, protected)
-        return last
+        return of - before
 
     def _check(self, told: Told) -> None:
         """Read all of the source once, so that a bad row is said now and not after hours. Raises `BadFile`."""
@@ -124,26 +168,29 @@ class FeatureJob:
         source = [str(self.source.path.resolve()), file.st_size, file.st_mtime_ns, self.source.begin]
         return json.loads(json.dumps({"database": source, "batch": self.batch, **self.settings}))  # type: ignore[no-any-return]
 
-    def _write_down(self, asked: Mapping[str, Any], done: int) -> None:
-        write_whole(self.journal, json.dumps({"settings": asked, "rows": done}).encode())
+    def _write_down(self, asked: Mapping[str, Any], done: Progress) -> None:
+        noted = {"settings": asked, "rows": done.rows, "ahead": sorted(done.ahead)}
+        write_whole(self.journal, json.dumps(noted).encode())
 
-    def _done(self, asked: Mapping[str, Any]) -> int | None:
-        """How many rows a run before has written; None where there was none. Raises `UsageError`, `BadFile`."""
+    def _done(self, asked: Mapping[str, Any]) -> Progress | None:
+        """Which rows a run before has written; None where there was none. Raises `UsageError`, `BadFile`."""
         if not self.journal.exists():
             return None
         anew = f"delete {self.journal} to begin anew."
         try:
             noted = json.loads(self.journal.read_bytes())
-            before, done = dict(noted["settings"]), int(noted["rows"])
+            before, done = dict(noted["settings"]), Progress(int(noted["rows"]), set(map(int, noted.get("ahead", ()))))
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise BadFile(f"{self.journal} cannot be read; {anew}") from error
         if changed := [name for name in asked if before.get(name) != asked[name]]:
             raise UsageError(
                 f"{self.out} was begun with another {', '.join(changed)}; run it again as it was, or {anew}"
             )
-        renamed = done == len(self.source) and self.out.exists() and not self.part.exists()
+        of = len(self.source)
+        sound = 0 <= done.rows <= of and all(one in range(done.rows, of, self.batch) for one in done.ahead)
+        renamed = done.rows == of and self.out.exists() and not self.part.exists()
         file = self.out if renamed else self.part
-        if not 0 <= done <= len(self.source) or not file.exists() or file.stat().st_size != asked["database"][1]:
+        if not sound or not file.exists() or file.stat().st_size != asked["database"][1]:
             raise BadFile(f"{self.part} is not what {self.journal} says; {anew}")
         return done
 

@@ -144,6 +144,23 @@ def test_wrong_use_ends_with_2_and_writes_nothing(
     assert not (tmp_path / "out.safetensors").exists()
 
 
+@pytest.mark.slow
+def test_workers_write_the_same_file(bauta: Command, words: list[str | Path], tmp_path: Path) -> None:
+    assert bauta(*words, "--seed", "4", "--batch", "2")[0] == 0
+    again = [*words[:3], tmp_path / "again.safetensors", *words[4:6], "--batch", "2", "--workers", "2"]
+    code, out, errors = bauta(*again)
+    assert (code, "6 of 6 rows protected" in out) == (0, True), errors
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "out.safetensors").read_bytes()
+
+
+def test_a_class_out_of_a_file_stays_in_this_process(bauta: Command, words: list[str | Path], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(SLOW)
+    noise = ("--protection", f"{tmp_path}/own.py:Slow(0.5)")
+    code, _, errors = bauta(*words, *noise, "--workers", "2")
+    assert (code, "Slow comes out of a file" in errors) == (2, True)
+    assert bauta(*words, *noise)[0] == 0
+
+
 def test_without_a_learned_file_it_asks_what_to_learn(bauta: Command, words: list[str | Path]) -> None:
     code, _, errors = bauta(*words[:6])
     assert code == 2

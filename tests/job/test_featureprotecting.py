@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from bauta.errors import BadFile, BautaError, ShapeError, UsageError
+from bauta.job.engine import Processes
 from bauta.job.featuremaking import make_database
 from bauta.job.featureprotecting import FeatureJob, check_cut
 from bauta.job.featurestore import open_database
@@ -108,6 +110,45 @@ def test_a_stopped_job_goes_on_and_gives_the_same_file(make: Make, batches: int)
     assert stopped.out.read_bytes() == whole.out.read_bytes()
     assert not stopped.part.exists()
     assert not stopped.journal.exists()
+
+
+def test_processes_write_the_same_file(make: Make) -> None:
+    one, several = make("one.npy"), make("several.npy", engine=Processes(2, threads=1))
+    one.run(quiet)
+    told: list[tuple[str, int, int]] = []
+    assert several.run(lambda *words: told.append(words)) == 11
+    assert several.out.read_bytes() == one.out.read_bytes()
+    assert [done for what, done, _ in told if what == "protecting"][-1] == 11
+
+
+class Backwards:
+    """Does the last piece first, and stops after some."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def run(self, worker: Callable[[Any], Iterator[Any]], pieces: Sequence[Any]) -> Iterator[Any]:
+        """As an engine whose first worker is the slowest."""
+        for piece in list(reversed(pieces))[: self.most]:
+            yield from worker(piece)
+        if self.most < len(pieces):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_batches_that_were_done_ahead_are_not_done_again(make: Make, most: int) -> None:
+    whole, stopped = make("whole.npy"), make(engine=Backwards(most))
+    whole.run(quiet)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(quiet)
+    noted = json.loads(stopped.journal.read_bytes())
+    assert (noted["rows"], noted["ahead"]) == (0, [4, 8][2 - most :])
+    stopped.journal.write_text(json.dumps({**noted, "ahead": [3]}))
+    with pytest.raises(BadFile, match="is not what"):
+        make().run(quiet)
+    stopped.journal.write_text(json.dumps(noted))
+    assert make(protection=Failing(3 - most)).run(quiet) == 12 - 4 * most
+    assert stopped.out.read_bytes() == whole.out.read_bytes()
 
 
 def test_a_job_that_was_stopped_at_the_very_end_is_over(make: Make) -> None:

@@ -14,9 +14,13 @@ import torch
 
 from bauta.errors import BadFile, MissingPackage, UsageError
 from bauta.job import ProtectJob
+from bauta.job.engine import Here
+from bauta.job.featureprotecting import FeatureJob
+from bauta.job.featurestore import open_database
 from bauta.job.maskphotos import Masking
 from bauta.job.portraits import AlignedAlready, largest, pictures_in
 from bauta.job.rayengine import Ray, cluster
+from bauta.protections import GaussianNoise
 
 from .conftest import content
 from .test_maskphotos import key
@@ -96,6 +100,17 @@ def test_a_mask_too(ray: Ray, photos: Path, tmp_path: Path) -> None:
         said[name] = [(d.name, d.digest, d.error) for d in masking.run(pictures_in([photos]), lambda _: None, engine)]
     assert said["local"] == said["far"]
     assert content(tmp_path / "local") == content(tmp_path / "far")
+
+
+def test_rows_of_features_too(ray: Ray, tmp_path: Path) -> None:
+    np.save(tmp_path / "db.npy", np.random.default_rng(0).normal(size=(11, 3, 4, 2)).astype(np.float32))
+    source, found = open_database(tmp_path / "db.npy"), {}
+    for name, engine in (("local", Here()), ("far", ray)):
+        noise = GaussianNoise(0.3, seed=5)
+        job = FeatureJob(source, tmp_path / f"{name}.npy", noise, {"protection": "noise"}, batch=2, engine=engine)
+        assert job.run(lambda *_: None) == 11
+        found[name] = job.out.read_bytes()
+    assert found["far"] == found["local"]
 
 
 def test_an_actor_that_dies_is_started_anew_and_nothing_is_doubled(ray: Ray, tmp_path: Path) -> None:
