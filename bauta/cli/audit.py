@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bauta.cli.engines import Address, Cpus, EngineName, Gpus, Workers, chosen_engine
+
 if TYPE_CHECKING:
+    from bauta.job.engine import Engine
     from bauta.study.audit.request import Request
     from bauta.study.audit.result import Audit
 
@@ -52,6 +55,11 @@ def audit(
     seed: Annotated[int, typer.Option("--seed", min=0, help="What all draws depend on.")] = 0,
     fail_if: Fail = None,
     no_faces: Annotated[bool, typer.Option("--no-faces", help="Keep no picture of a person.")] = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    worker_cpus: Cpus = 1,
+    worker_gpus: Gpus = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Measure what protections are good for and what they leak, to whom, and say it in words.
@@ -60,7 +68,8 @@ def audit(
     the budget, and what was cut is said. Run it again to go on after a stop. Ends with 1 when a --fail-if is true or
     cannot be answered, or a cell failed.
     """
-    from bauta.errors import BautaError
+    from bauta.errors import BautaError, UsageError
+    from bauta.job.asked import check_reached
     from bauta.report.auditing import written
     from bauta.study.audit.asking import asked, attacking
     from bauta.study.audit.budget import seconds
@@ -68,9 +77,14 @@ def audit(
     from bauta.study.audit.conditions import conditions
     from bauta.study.audit.request import Request
 
+    where = chosen_engine(engine, workers, address, worker_cpus, worker_gpus)
+    if worker_gpus:
+        raise UsageError("An audit computes on processors alone; leave --worker-gpus out.")
     code: dict[str, str] = {}
-    made = [asked(text, known) for text, known in (own(spec, code) for spec in protection or ())]
-    attacks = [one for text, known in (own(spec, code) for spec in attack or ()) for one in attacking([text], known)]
+    protections, watched = ([own(spec, code) for spec in specs or ()] for specs in (protection, attack))
+    check_reached(where, [one for _, known in (*protections, *watched) for one in known])
+    made = [asked(text, known) for text, known in protections]
+    attacks = [one for text, known in watched for one in attacking([text], known)]
     forbidden = conditions(fail_if or [], [one.name for one in made]) if fail_if else []
     time = seconds(budget)
     level(attackers)
@@ -89,7 +103,7 @@ def audit(
         faces=not no_faces,
         code=code,
     )
-    found = with_bar(request)
+    found = with_bar(request, where)
     files = written(found)
     broken = found.found(forbidden)
     if as_json:
@@ -121,7 +135,7 @@ def own(spec: str, code: dict[str, str]) -> tuple[str, tuple[type, ...]]:
     return f"{made.__name__}{bracket}{rest}{f' @ {cut.strip()}' if at else ''}", (made,)
 
 
-def with_bar(request: Request) -> Audit:
+def with_bar(request: Request, engine: Engine | None = None) -> Audit:
     """The audit under a bar on standard error, with the time that is left by the plan."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -140,7 +154,7 @@ def with_bar(request: Request) -> Audit:
                 line = f"{behind} of {cells} cells, {left}: {cell}"
                 console.print(line, soft_wrap=True, markup=False, highlight=False)
 
-        return measure(request, told)
+        return measure(request, told, engine=engine)
 
 
 def clock(seconds: float) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bauta.cli.engines import Address, Cpus, EngineName, Gpus, Workers, chosen_engine
 from bauta.cli.protect import Device, chosen_device
 from bauta.errors import BadFile, BautaError, MissingData, UsageError
 
@@ -54,6 +56,11 @@ def run_study(
     out: Annotated[Path | None, typer.Option("--out", help="Where rows and tables go; out/NAME by default.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="What all draws depend on.")] = 0,
     device: Device = "auto",
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    worker_cpus: Cpus = 1,
+    worker_gpus: Gpus = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure, cell by cell, and draw the tables. Run it again to go on after a stop, and to try again what failed.
@@ -62,13 +69,20 @@ def run_study(
     when the data set or a network is not here.
     """
     from bauta.faces import load_pairs
+    from bauta.job.asked import place_of_work, reached
+    from bauta.job.engine import Here
     from bauta.study import records
     from bauta.study.gallery import Gallery, common_faces
+    from bauta.study.parts import Measuring, check_split, parts, roll
     from bauta.study.presets import STUDIES, Settings, public_faces
 
-    place = chosen_device(device)
+    where = chosen_engine(engine, workers, address, worker_cpus, worker_gpus)
+    place = place_of_work(where, chosen_device(device))
     if name not in STUDIES:
         raise UsageError(f"No study is called {name!r}; there are {', '.join(STUDIES)}.")
+    study = STUDIES[name]
+    if not isinstance(where, Here):
+        check_split(name)
     folder = out or Path("out") / (f"{name}-quick" if quick else name)
     number = pairs or (QUICK_PAIRS if quick else PAIRS)
     stated = settings_of(name, quick, data, number, seed, str(place))
@@ -83,7 +97,14 @@ def run_study(
     keep_settings(folder, stated)
     done, show = records.resume(folder / ROWS), Gallery(folder, common_faces(victims))
     settings = Settings(victims, folder, seed, public=public, done=done, show=show, device=place, data=data)
-    measure(STUDIES[name], settings, quick, folder / ROWS)
+    if isinstance(where, Here):
+        measure(lambda told: records.cells(study(changed(settings, progress=told), quick)), settings, folder / ROWS)
+    else:
+        cells, there = roll(study, settings, quick), Path(data).expanduser().exists()
+        source, out_there = reached(where, data) if there else data, Path(reached(where, folder))
+        worker = Measuring(study, quick, cells, source, number, out_there, seed, place)
+        measure(lambda told: where.run(worker, parts(cells, done)), settings, folder / ROWS)
+        records.arrange(folder / ROWS, {cell: number for number, cell in enumerate(cells)})
     show_tables(folder, as_json)
 
 
@@ -171,10 +192,13 @@ def keep_settings(folder: Path, stated: dict[str, Any]) -> None:
         replace(path, json.dumps(stated, indent=1) + "\n")
 
 
-def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings, quick: bool, path: Path) -> None:
-    """Run the cells that are not there yet; the rows of each are on disk before the next one begins."""
-    from dataclasses import replace as changed
+def measure(
+    cells: Callable[[Callable[[int], None]], Iterable[tuple[str, list[Row]]]], settings: Settings, path: Path
+) -> None:
+    """Run the cells that are not there yet; the rows of each are on disk before anybody hears of the next.
 
+    cells: them, when given what is to be told how many pictures were protected.
+    """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -192,12 +216,12 @@ def measure(study: Callable[[Settings, bool], Iterator[Row]], settings: Settings
             pictures += number
             bar.update(task, pictures=pictures)
 
-        for cell, rows in records.cells(study(changed(settings, progress=protected), quick)):
+        for cell, rows in cells(protected):
             records.append(path, rows)
             bar.update(task, advance=1, description=cell)
             if not console.is_terminal:
-                took, cells = bar.tasks[0].elapsed or 0, bar.tasks[0].completed
-                console.print(f"{took:.0f} s, {cells:.0f} cells: {cell}", soft_wrap=True, markup=False, highlight=False)
+                took, done = bar.tasks[0].elapsed or 0, bar.tasks[0].completed
+                console.print(f"{took:.0f} s, {done:.0f} cells: {cell}", soft_wrap=True, markup=False, highlight=False)
 
 
 def write_tables(folder: Path, made: Sequence[Table]) -> list[Path]:

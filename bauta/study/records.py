@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import NoneType
@@ -100,13 +100,29 @@ def resume(path: Path) -> frozenset[str]:
     whole = not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")
     again = {row.cell for row in rows if row.value is None} | ({rows[-1].cell} if rows and not whole else set())
     if again or not whole:
-        kept = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            kept.write_text(lines(row for row in rows if row.cell not in again), encoding="utf-8")
-            os.replace(kept, path)
-        finally:
-            kept.unlink(missing_ok=True)
+        replaced(path, (row for row in rows if row.cell not in again))
     return frozenset(row.cell for row in rows) - again
+
+
+def arrange(path: Path, place: Mapping[str, int]) -> None:
+    """Put the rows of a file into the order of their cells' numbers; cells without one come last.
+
+    Workers are not equally quick, so that cells come as they can, and not as one process would have measured them.
+    """
+    rows = list(read(path))
+    arranged = sorted(rows, key=lambda row: place.get(row.cell, len(place)))
+    if arranged != rows:
+        replaced(path, arranged)
+
+
+def replaced(path: Path, rows: Iterable[Row]) -> None:
+    """Write other rows in the place of a file, whole or not at all."""
+    kept = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        kept.write_text(lines(rows), encoding="utf-8")
+        os.replace(kept, path)
+    finally:
+        kept.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Iterator[Row]:

@@ -25,10 +25,12 @@ from bauta.attacks.base import Knowledge, Victim
 from bauta.cli import main
 from bauta.errors import MissingData
 from bauta.faces import Pairs, load_dataset
+from bauta.job.engine import processors
 from bauta.pipeline import Pipeline, System
+from bauta.protections import JPEG
 from bauta.recognizers import load
 from bauta.report.gallery import GAP, LABEL
-from bauta.study import presets
+from bauta.study import parts, presets
 from bauta.study.gallery import Gallery
 from bauta.study.records import Row, read
 from bauta.study.run import run
@@ -82,6 +84,16 @@ def waiting(settings: presets.Settings, quick: bool) -> Iterator[Row]:
     plain = Pipeline(load("mine"))
     attacks = [Waiting("mine"), ForeignRecognizer("mine")]
     yield from run({"bare": System(plain, plain)}, attacks, None, settings.victims, settings.seed, skip=settings.done)
+
+
+def several(settings: presets.Settings, quick: bool) -> Iterator[Row]:
+    """A network of one's own on clean pictures, and on noisy ones."""
+    network = load("mine")
+    plain = Pipeline(network)
+    noisy = Pipeline(network, JPEG(20))
+    systems = {"bare": System(plain, plain), "noisy": System(noisy, plain)}
+    attacks = [ForeignRecognizer("mine")]
+    yield from run(systems, attacks, None, settings.victims, settings.seed, skip=settings.done, show=settings.show)
 
 
 def stopped(settings: presets.Settings, quick: bool) -> Iterator[Row]:
@@ -216,6 +228,36 @@ def test_what_failed_is_tried_again(bauta, people: Path, tmp_path: Path, monkeyp
     late = [row for row in rows if row.attack == "Waiting()"]
     assert rows == [row for row in early if row.value is not None] + late
     assert "AUC" in {row.metric for row in late}
+
+
+@pytest.mark.slow
+def test_workers_measure_the_same_rows_and_go_on(
+    bauta, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(presets.STUDIES, "several", several)
+    monkeypatch.setattr(parts, "SPLIT", ("several",))
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, processors() // 2))  # as many as a worker has
+    try:
+        words = ("study", "run", "several", "--data", str(people), "--pairs", "16", "--out")
+        assert bauta(*words, str(tmp_path / "one"))[0] == 0
+        code, _, err = bauta(*words, str(tmp_path / "two"), "--workers", "2")
+        assert (code, err.count(" cells: ")) == (0, 4), err
+        one, two = (tmp_path / name / "rows.jsonl" for name in ("one", "two"))
+        assert two.read_bytes() == one.read_bytes()
+        two.write_text("".join(line for line in one.read_text().splitlines(True) if '"noisy / util' not in line))
+        code, _, err = bauta(*words, str(tmp_path / "two"), "--workers", "2")
+        assert (code, err.count(" cells: ")) == (0, 1), err
+        assert two.read_bytes() == one.read_bytes()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_study_that_is_not_split_says_so(bauta, people: Path, tmp_path: Path) -> None:
+    words = ("study", "run", "reading", "--data", str(people), "--out", str(tmp_path / "r"), "--workers", "2")
+    code, _, err = bauta(*words)
+    assert (code, "The cells of reading share what they train" in err) == (2, True)
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from bauta import zoo
 from bauta.attacks import Comparison, Denoiser, ForeignRecognizer, InverseDCT, Knows, Linkage, PlainFace, Purify
 from bauta.errors import BadFile, UsageError
 from bauta.generators import synthetic
+from bauta.job.engine import Processes
 from bauta.pipeline import Pipeline
 from bauta.protections import JPEG, PMT, AdvFace, GaussianNoise, Protection
 from bauta.recognizers import Recognizer
@@ -201,6 +202,30 @@ def test_what_it_leaves_behind(whole: Audit) -> None:
     (first,) = [one for one in whole.document.histograms if one.title == "bare, the authorized recognizer"]
     assert sum(first.genuine) == sum(first.impostor) == 10
     assert {point.system for point in whole.document.points} == {row.system for row in whole.rows}
+
+
+@pytest.mark.slow
+def test_workers_measure_the_same(whole: Audit, people: Path, mine: Recognizer, tmp_path: Path) -> None:
+    """Under the same plan; and when nothing is left, nothing is measured."""
+    (tmp_path / "settings.json").write_bytes((whole.folder / "settings.json").read_bytes())
+    request = Request(
+        [asked("PMT(steps=2)"), asked(GaussianNoise(0.5))],
+        mine,
+        people,
+        tmp_path,
+        attacks=[ForeignRecognizer(audited.recognizer("one", seed=1)), PlainFace(steps=2, batch_size=2)],
+        readers=[audited.recognizer("other", seed=3)],
+        pairs=20,
+    )
+    told: list[tuple[str, int, int, float]] = []
+    found = measure(request, lambda *words: told.append(words), engine=Processes(2, threads=torch.get_num_threads()))
+    assert list(found.rows) == list(whole.rows)
+    assert found.absent == whole.absent
+    assert [one.word for one in found.verdicts] == [one.word for one in whole.verdicts]
+    assert {cell for cell, *_ in told} == {row.cell for row in whole.rows}
+    assert told[-1][1] == told[-1][2]
+    again = measure(request, lambda *words: told.append(words), engine=Processes(2))
+    assert list(again.rows) == list(whole.rows)
 
 
 def test_another_audit_is_not_mixed_in(whole: Audit, people: Path, mine: Recognizer, tmp_path: Path) -> None:

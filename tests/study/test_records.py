@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bauta.attacks import Knows
 from bauta.errors import BadFile
-from bauta.study.records import KNOWS, Row, append, cells, complete, facts, read, resume
+from bauta.study.records import KNOWS, Row, append, arrange, cells, complete, facts, read, resume
 
 number = st.floats(allow_nan=False, allow_infinity=False) | st.none()
 rows = st.builds(
@@ -48,6 +48,17 @@ def test_each_line_is_one_json_object(tmp_path: Path) -> None:
     append(path, [row("a"), row("b\nc")])
     lines = path.read_text().splitlines()
     assert [json.loads(line)["cell"] for line in lines] == ["a", "b\nc"]
+
+
+def test_rows_are_put_in_the_order_of_their_cells(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [row("c", 1), row("other"), row("a", 2), row("a", 1), row("b")])
+    arrange(path, {"a": 0, "b": 0, "c": 1})
+    assert [(r.cell, r.value) for r in read(path)] == [("a", 2), ("a", 1), ("b", 0.5), ("c", 1), ("other", 0.5)]
+    before = path.stat().st_ino
+    arrange(path, {"a": 0, "b": 0, "c": 1})
+    assert path.stat().st_ino == before
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 def test_a_complete_cell_does_not_wait_for_the_next() -> None:

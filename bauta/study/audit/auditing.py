@@ -28,6 +28,8 @@ from bauta.types import Faces
 Told = Callable[[str, int, int, float], None]
 # by the order of jobs: what is run on every system before anything else is run on one
 TIERS = (range(5), range(5, 1000))
+Share = tuple[str, int]
+"""A system and the number of a tier; the number after those of the tiers stands for what the plan left out."""
 
 
 @dataclass
@@ -63,11 +65,42 @@ class Auditing:
             for outline in self.outlines:
                 if outline.name not in self.broken and self.missing(outline, tier):
                     yield from self.system(outline, tier)
-        for outline, job in self.late():
+        yield from self.overtime(self.late())
+
+    def overtime(self, late: Sequence[tuple[Subject, Job]]) -> Iterator[Row]:
+        """Jobs that the plan left out, as far as there is time."""
+        for outline, job in late:
             fits = self.clock.fits(self.plan.seconds.get(cell_of(outline.name, job.attack), 0.0))
-            if fits and outline.name not in self.broken:
-                victims = self.victims_of(outline)
-                yield from self.attacked(self.subject(outline, victims), [job], victims)
+            if not fits or outline.name in self.broken:
+                continue
+            victims = self.victims_of(outline)
+            try:
+                subject = self.subject(outline, victims)
+            except BautaError:  # the system's own cell says why
+                self.broken.add(outline.name)
+                continue
+            yield from self.attacked(subject, [job], victims)
+
+    def shares(self) -> list[Share]:
+        """What is not measured yet, in shares that do not depend on each other, in the order of `rows`."""
+        tiers = enumerate(TIERS)
+        found = [(one.name, number) for number, tier in tiers for one in self.outlines if self.missing(one, tier)]
+        return [*found, *dict.fromkeys((one.name, len(TIERS)) for one, _ in self.late())]
+
+    def share(self, share: Share) -> Iterator[Row]:
+        """One of the shares."""
+        name, number = share
+        if number == len(TIERS):
+            yield from self.overtime([(one, job) for one, job in self.late() if one.name == name])
+        else:
+            yield from self.system(next(one for one in self.outlines if one.name == name), TIERS[number])
+
+    def cells_of(self, share: Share) -> list[str]:
+        """The cells that a share may measure."""
+        name, number = share
+        if number == len(TIERS):
+            return [cell_of(one.name, job.attack) for one, job in self.late() if one.name == name]
+        return self.cells(next(one for one in self.outlines if one.name == name), TIERS[number])
 
     def cells(self, outline: Subject, tier: range) -> list[str]:
         """The cells of a system that are to be run in a tier; what its owner makes of it is in the first."""

@@ -114,6 +114,22 @@ class Opened:
         return list(self.settings["cuts"])
 
 
+@dataclass(frozen=True)
+class Laid:
+    """What an audit needs before it has a plan: people, systems that are not fitted, and who attacks them.
+
+    bare: those of the systems that protect nothing. public: the attackers' faces, provider: how many the provider has.
+    """
+
+    victims: Pairs
+    public: Faces | None
+    provider: int
+    stand: Stand
+    bare: Sequence[Subject]
+    outlines: Sequence[Subject]
+    cast: Cast
+
+
 def opened(request: Request, told: Told | None = None) -> Opened:
     """Load what is needed; make a plan and write it down, or take the one that is there.
 
@@ -122,20 +138,91 @@ def opened(request: Request, told: Told | None = None) -> Opened:
     level(request.attackers)
     names_of(request.protections)
     clock = Clock((1 - REPORT) * request.budget)
-    network = load(request.recognizer, cut=request.cut) if isinstance(request.recognizer, str) else request.recognizer
-    if request.cut is not None:
-        network = network.at_cut(request.cut)
+    network = authorized(request)
     readers = foreign(request.readers, network.name)
     stated = request.stated(readers)
     earlier = kept(request.out, stated)
     number = earlier["loaded"] if earlier else request.pairs or first_pairs(request.budget)
-    victims = load_pairs(request.data, number)
     most = earlier["read"] if earlier else min(PUBLIC, max(LEAST.faces * 6, round(READ_A_SECOND * request.budget)))
+    laid = laid_out(request, network, readers, number, most)
+    fitted: dict[str, Subject] = {}
+    if earlier:
+        settings, plan = earlier, Plan.read(earlier["plan"])
+    else:
+        fitted = prepared(laid.stand, laid.outlines, laid.victims)
+        subjects = [fitted.get(one.name, one) for one in laid.outlines]
+        prices = measured(laid.bare[0], subjects, laid.cast, laid.public, laid.victims)
+        plan = planned(laid.outlines, laid.cast, prices, laid.victims, clock.left)
+        said = cuts(plan, PAIRS[0], request.pairs is not None, laid.outlines, laid.cast)
+        if most < PUBLIC and len(laid.public or ()) + laid.provider >= most:
+            said.append(f"{most} public faces are read, for attackers and provider, instead of {PUBLIC}.")
+        settings = stated | {"loaded": number, "read": most, "plan": plan.written(), "cuts": said}
+        write_bytes(request.out / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
+    done = records.resume(request.out / ROWS)
+    return Opened(request, auditing_of(request, laid, plan, clock, done, told, fitted), settings)
+
+
+def joined(request: Request, done: frozenset[str], left: float) -> Auditing:
+    """An audit that another process has opened, for one that helps it: the plan is read and nothing is written.
+
+    done: cells that the other has. left: seconds. Raises as `opened`.
+    """
+    try:
+        earlier = json.loads((request.out / SETTINGS).read_text(encoding="utf-8"))
+        plan, number, most = Plan.read(earlier["plan"]), earlier["loaded"], earlier["read"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadFile(
+            f"{request.out / SETTINGS} is not there for a worker ({error!r}); every worker must reach --out under the "
+            "same path."
+        ) from error
+    network = authorized(request)
+    laid = laid_out(request, network, foreign(request.readers, network.name), number, most)
+    return auditing_of(request, laid, plan, Clock(left), done)
+
+
+def auditing_of(
+    request: Request,
+    laid: Laid,
+    plan: Plan,
+    clock: Clock,
+    done: frozenset[str],
+    told: Told | None = None,
+    fitted: dict[str, Subject] | None = None,
+) -> Auditing:
+    """What runs the plan."""
+    return Auditing(
+        laid.outlines,
+        laid.stand,
+        laid.cast,
+        laid.public,
+        laid.victims,
+        plan,
+        request.seed,
+        clock,
+        request.out,
+        done,
+        Gallery(request.out, common_faces(laid.victims)) if request.faces else None,
+        told,
+        fitted or {},
+    )
+
+
+def authorized(request: Request) -> Recognizer:
+    """The recognizer, at the cut that was asked for."""
+    asked = request.recognizer
+    network = load(asked, cut=request.cut) if isinstance(asked, str) else asked
+    return network if request.cut is None else network.at_cut(request.cut)
+
+
+def laid_out(
+    request: Request, network: Recognizer, readers: Sequence[ForeignRecognizer], pairs: int, most: int
+) -> Laid:
+    """People, systems and attackers. most: public faces that are read."""
+    victims = load_pairs(request.data, pairs)
     provider, public = held(request, victims, most)
     stand = Stand(network, provider)
     bare_cuts = list(dict.fromkeys([one.cut or network.cut for one in request.protections])) or [network.cut]
     bare = [stand.bare(cut, alone=len(bare_cuts) == 1) for cut in bare_cuts]
-    outlines = [*bare, *(stand.outline(one) for one in request.protections)]
     attributes = labelled(victims, public)
     cast = Cast(
         readers,
@@ -146,25 +233,8 @@ def opened(request: Request, told: Told | None = None) -> Opened:
         len(torch.unique(victims.first)),
         request.attacks,
     )
-    fitted: dict[str, Subject] = {}
-    if earlier:
-        settings, plan = earlier, Plan.read(earlier["plan"])
-    else:
-        fitted = prepared(stand, outlines, victims)
-        subjects = [fitted.get(one.name, one) for one in outlines]
-        prices = measured(bare[0], subjects, cast, public, victims)
-        plan = planned(outlines, cast, prices, victims, clock.left)
-        said = cuts(plan, PAIRS[0], request.pairs is not None, outlines, cast)
-        if most < PUBLIC and len(public or ()) + len(provider or ()) >= most:
-            said.append(f"{most} public faces are read, for attackers and provider, instead of {PUBLIC}.")
-        settings = stated | {"loaded": number, "read": most, "plan": plan.written(), "cuts": said}
-        write_bytes(request.out / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
-    done = records.resume(request.out / ROWS)
-    show = Gallery(request.out, common_faces(victims)) if request.faces else None
-    auditing = Auditing(
-        outlines, stand, cast, public, victims, plan, request.seed, clock, request.out, done, show, told, fitted
-    )
-    return Opened(request, auditing, settings)
+    outlines = [*bare, *(stand.outline(one) for one in request.protections)]
+    return Laid(victims, public, len(provider or ()), stand, bare, outlines, cast)
 
 
 def prepared(stand: Stand, outlines: Sequence[Subject], victims: Pairs) -> dict[str, Subject]:

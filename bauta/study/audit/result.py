@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bauta.attacks import ForeignRecognizer
 from bauta.faces import read_image
+from bauta.job.engine import Engine, Here
 from bauta.study import records
 from bauta.study.audit import scores
 from bauta.study.audit.attackers import left_out
@@ -21,6 +22,7 @@ from bauta.study.audit.auditing import Told
 from bauta.study.audit.conditions import Condition, Finding, findings
 from bauta.study.audit.document import Curve, Document, GalleryRow, Line, Threat, Verdict
 from bauta.study.audit.request import ROWS, Opened, Request, opened
+from bauta.study.audit.sharing import shared
 from bauta.study.audit.subjects import separated
 from bauta.study.audit.tables import audit_tables
 from bauta.study.audit.threats import WHO
@@ -62,14 +64,20 @@ class Audit:
         return findings(asked, self.rows, list(self.settings["audit"]["protections"]))
 
 
-def measure(request: Request, told: Told | None = None, cell: Callable[[str], None] | None = None) -> Audit:
+def measure(
+    request: Request,
+    told: Told | None = None,
+    cell: Callable[[str], None] | None = None,
+    engine: Engine | None = None,
+) -> Audit:
     """Run an audit, or what is left of it, within its budget; rows are on disk cell by cell.
 
-    told: see `Auditing`. cell: hears each cell that was measured. Raises as `opened`.
+    told: see `Auditing`. cell: hears each cell that was measured. engine: where, this process if None. Raises as
+    `opened`.
     """
     audit = opened(request, told)
-    path = request.out / ROWS
-    for name, rows in records.cells(audit.auditing.rows()):
+    path, where = request.out / ROWS, engine or Here()
+    for name, rows in records.cells(audit.auditing.rows()) if isinstance(where, Here) else shared(audit, where):
         records.append(path, rows)
         if cell is not None:
             cell(name)

@@ -31,7 +31,7 @@ def abuse(settings: Settings, names: Sequence[str]) -> Iterator[Row]:
     survivals = {after: one for name, system in systems.items() for after, one in served(name, system).items()}
     yield from run(survivals, [], None, settings.victims, settings.seed, skip=settings.done)
     attackers = {next(iter(systems)).split(", read by")[0]: first}
-    cells = {f"{next(iter(attackers))} / utility", *settings.done}
+    cells = settings.done | {f"{next(iter(attackers))} / utility"}
     attacks = [*readers(*names), ClientHolder()]
     yield from run(attackers, attacks, settings.public, settings.victims, settings.seed, skip=cells)
 
