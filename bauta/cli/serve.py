@@ -20,6 +20,9 @@ def serve(
         list[Path] | None, typer.Option("--recognizer", help="The folder of a training, offered beside the rest.")
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    patience: Annotated[
+        float, typer.Option("--patience", min=10, help="Minutes for which a job may tell nothing before it is ended.")
+    ] = 30,
 ) -> None:
     """Open a local page: drop photos, choose faces and who may read them, compare, download; masks and reports.
 
@@ -34,7 +37,8 @@ def serve(
     for folder in recognizer or ():
         if not (folder / "recipe.json").is_file():
             raise UsageError(f"--recognizer {folder} is no folder that a training left; give one with a recipe.json.")
-    server = Server(port=port, reports=reports, recognizers=[str(f.resolve()) for f in recognizer or ()], device=device)
+    folders = [str(folder.resolve()) for folder in recognizer or ()]
+    server = Server(port=port, reports=reports, recognizers=folders, device=device, patience=60 * patience)
     end_well(server)
     if server.private.orphans:
         sys.stderr.write("What an earlier page left behind when it was killed is wiped.\n")

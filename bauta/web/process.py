@@ -16,6 +16,7 @@ from bauta.web.worker import main
 
 PATIENCE = 5.0  # seconds between asking a process to end and ending it
 LONGEST = 32 << 20  # bytes of an answer
+SILENCE = 1800.0  # seconds; a batch of 32 faces takes a minute, ten where the machine has other work
 
 Told = Callable[[int, int], None]
 
@@ -25,9 +26,13 @@ class Stopped(BautaError):
 
 
 class Worker:
-    """A process that does tasks (`bauta.web.tasks`), started anew after it was stopped or died."""
+    """A process that does tasks (`bauta.web.tasks`), started anew after it was stopped or died.
 
-    def __init__(self) -> None:
+    silence: for how many seconds a task may tell nothing of itself; then it hangs, and its process is ended.
+    """
+
+    def __init__(self, silence: float = SILENCE) -> None:
+        self.silence = silence
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._closed = False
@@ -48,7 +53,7 @@ class Worker:
     ) -> dict[str, Any]:
         """Have a task done and wait for it. wanted: asked right before it begins, whether it still should.
 
-        Raises `Stopped` where it was stopped, and the task's own `BautaError`.
+        Raises `Stopped` where it was stopped or hangs, and the task's own `BautaError`.
         """
         with self._turn:
             with self._guard:
@@ -58,6 +63,8 @@ class Worker:
             try:
                 pipe.send_bytes(json.dumps([task, asked]).encode())
                 while True:
+                    if not pipe.poll(self.silence):
+                        raise self._replaced()
                     kind, value = json.loads(pipe.recv_bytes(LONGEST))
                     if kind == "progress":
                         told(int(value[0]), int(value[1]))
@@ -83,6 +90,15 @@ class Worker:
                 if process.is_alive():
                     process.kill()
                     process.join()
+
+    def _replaced(self) -> Stopped:
+        """End a process that hangs, have another ready, and say so."""
+        self.stop()
+        self.start()
+        return Stopped(
+            f"It told nothing for {self.silence / 60:.3g} minutes and was ended; try fewer or smaller photos, or give "
+            "bauta serve more --patience."
+        )
 
     def close(self) -> None:
         """End the process for good."""

@@ -19,12 +19,13 @@ from bauta.web.app import Page, create_app, kept
 from bauta.web.connections import BACKLOG, Patient
 from bauta.web.files import Private
 from bauta.web.jobs import Jobs
-from bauta.web.process import Worker
+from bauta.web.process import SILENCE, Worker
 from bauta.web.reports import Reports
 from bauta.web.shelf import Shelf
 
 HOST = "127.0.0.1"
 GRACE = 3  # seconds that open answers get at the end
+LOOK = 0.1  # the share of a job's patience that looking at one upload gets, since the other uploads wait for it
 
 
 class Leaving(uvicorn.Server):
@@ -44,11 +45,18 @@ class Server:
     """One page, bound to its port from the start. `url` is for its user alone: it holds the token.
 
     port: 0 for a free one. reports: a folder whose reports can be read, or None. recognizers: folders of trainings.
-    device: as the command line takes it. `code`: what the process should end with. Raises `UsageError`.
+    device: as the command line takes it. patience: for how many seconds a job may tell nothing of itself. `code`: what
+    the process should end with. Raises `UsageError`.
     """
 
     def __init__(
-        self, *, port: int = 0, reports: Path | None = None, recognizers: Sequence[str] = (), device: str = "auto"
+        self,
+        *,
+        port: int = 0,
+        reports: Path | None = None,
+        recognizers: Sequence[str] = (),
+        device: str = "auto",
+        patience: float = SILENCE,
     ) -> None:
         found = Reports(reports)
         self.socket = listening(port)
@@ -58,8 +66,8 @@ class Server:
         self.private = Private()
         atexit.register(self.private.wipe)
         shelf = Shelf(self.private.folder / "shelf")
-        jobs = Jobs(self.private.folder / "jobs", Worker(), partial(kept, shelf))
-        self.page = Page(self.token, self.port, shelf, jobs, Worker(), found, list(recognizers), device)
+        jobs = Jobs(self.private.folder / "jobs", Worker(patience), partial(kept, shelf))
+        self.page = Page(self.token, self.port, shelf, jobs, Worker(LOOK * patience), found, list(recognizers), device)
         config = uvicorn.Config(
             create_app(self.page),
             http=Patient,
