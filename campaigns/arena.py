@@ -31,7 +31,8 @@ from bauta.errors import BautaError
 MIB = 1 << 20
 GIB = 1 << 30
 SECONDS = 10.0  # of the worker's processor time, in one try
-PATIENCE = 180.0  # seconds on the clock, in one try, for a worker that waits and does not work
+PATIENCE = 180.0  # seconds on the clock in which a worker gets no processor time at all: it waits for ever
+AT_ALL = 3600.0  # seconds on the clock, in one try, for a worker that waits and works a little; far more than it needs
 MADE = b"made"
 ADDRESSES = 12 * GIB  # of address space beyond what a worker begins with: protects the machine, not the bound
 LONGEST = 4000  # characters of a sentence: some name all that there is
@@ -105,21 +106,21 @@ def _worker(kind: Kind, numbers: list[int], seed: int, folder: Path) -> Iterator
 
 def _watched(kind: Kind, numbers: list[int], child: int, pipe: int) -> Iterator[Outcome]:
     waiting, text = list(numbers), b""
-    began, spent = time.monotonic(), _processor(child)
+    watch = Watch(child)
     while waiting:
         ready, _, _ = select.select([pipe], [], [], 0.25)
         if not ready:
-            if _processor(child) - spent > SECONDS or time.monotonic() - began > PATIENCE:
-                yield Outcome(waiting[0], "failure", "it hangs", time.monotonic() - began)
+            if said := watch.hangs():
+                yield Outcome(waiting[0], "failure", said, watch.seconds)
                 return
             continue
         came = os.read(pipe, 1 << 16)
         if not came:
-            yield Outcome(waiting[0], "failure", f"the process died ({_death(child)})", time.monotonic() - began)
+            yield Outcome(waiting[0], "failure", f"the process died ({_death(child)})", watch.seconds)
             return
         *lines, text = (text + came).split(b"\n")
         for line in lines:
-            began, spent = time.monotonic(), _processor(child)
+            watch = Watch(child)
             if line == MADE:
                 continue
             outcome = Outcome(**json.loads(line))
@@ -127,6 +128,30 @@ def _watched(kind: Kind, numbers: list[int], child: int, pipe: int) -> Iterator[
             yield outcome
             if outcome.verdict == "failure":
                 return
+
+
+class Watch:
+    """How long a try of a process takes. Where others work too, the clock says nothing of it: processor time does."""
+
+    def __init__(self, process: int) -> None:
+        self.process, self.began, self.spent = process, time.monotonic(), _processor(process)
+        self.moved, self.last = self.began, self.spent
+
+    @property
+    def seconds(self) -> float:
+        """On the clock, so far."""
+        return time.monotonic() - self.began
+
+    def hangs(self) -> str:
+        """In words why it does not come back; nothing while it still may."""
+        now, used = time.monotonic(), _processor(self.process)
+        if used > self.last:
+            self.moved, self.last = now, used
+        if used - self.spent > SECONDS:
+            return f"it hangs: {used - self.spent:.1f} seconds of processor time"
+        if now - self.moved > PATIENCE or now - self.began > AT_ALL:
+            return f"it waits: {now - self.began:.0f} seconds on the clock, {used - self.spent:.1f} of processor time"
+        return ""
 
 
 def _death(child: int) -> str:

@@ -3,7 +3,8 @@
 Every try makes a damaged file or request out of a small valid one, or one that was never valid, and hands it to the
 very function that bauta reads such files with, in a worker process. All that may come out is a result or a
 `BautaError` with one sentence. Failures are: any other exception, a process that dies, more than 10 seconds of
-processor time, more memory than the kind's bound (1 GiB; 4 GiB for pictures), and code run out of a file.
+processor time, three minutes in which it gets none, more memory than the kind's bound (1 GiB; 4 GiB for pictures), and
+code run out of a file.
 
 `--again KIND:NUMBER` repeats one try of the same seed here, with the whole trace.
 """

@@ -96,8 +96,43 @@ def test_a_hang_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(arena, "SECONDS", 0.3)
     began = time.monotonic()
     found = list(arena.tries(Endless(), range(2), 0, tmp_path))
-    assert [(outcome.verdict, outcome.said) for outcome in found] == [("fine", ""), ("failure", "it hangs")]
-    assert time.monotonic() - began < 20
+    assert [outcome.verdict for outcome in found] == ["fine", "failure"]
+    assert found[1].said.startswith("it hangs: 0.")
+    assert time.monotonic() - began < 200
+
+
+class Asleep(Told):
+    """Waits for what never comes, but for its first try."""
+
+    def read(self, thing: tuple[str, Path]) -> None:
+        while thing[0] != "fine":
+            time.sleep(1000)
+
+
+class Starved(Told):
+    """Comes back late, as where others have the processors: it works a little, and is put off again and again."""
+
+    def read(self, thing: tuple[str, Path]) -> None:
+        late = time.monotonic() + 3
+        while time.monotonic() < late:
+            time.sleep(0.1)
+            until = time.process_time() + 0.03
+            while time.process_time() < until:
+                pass
+
+
+def test_who_waits_is_ended_and_who_is_slow_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock alone is no sign: only the seconds of the processor are, or that there are none at all."""
+    monkeypatch.setattr(arena, "PATIENCE", 1.5)
+    fine, asleep = arena.tries(Asleep(), range(2), 0, tmp_path)
+    assert (fine.verdict, asleep.verdict) == ("fine", "failure")
+    assert asleep.said.startswith("it waits: ")
+    assert asleep.said.endswith(" 0.0 of processor time")
+    (slow,) = arena.tries(Starved(), range(1), 0, tmp_path)
+    assert (slow.verdict, slow.said) == ("fine", "")
+    monkeypatch.setattr(arena, "AT_ALL", 1.0)
+    (late,) = arena.tries(Starved(), range(1), 0, tmp_path)
+    assert late.said.startswith("it waits: ")
 
 
 def test_a_try_is_the_same_in_every_worker() -> None:
