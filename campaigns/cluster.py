@@ -38,6 +38,13 @@ PEOPLE, VIEWS = 8, 3
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
+NOT_HERE = 75  # the exit code of a run where Ray does not start
+
+
+class NoClusterError(RuntimeError):
+    """Ray does not start on this machine, which is no fault of bauta's."""
+
+
 @dataclass
 class Measured:
     """A run. seconds, cpu: wall clock, and processor time of the workers, from the first portion that was done to the
@@ -195,9 +202,12 @@ def cluster(nodes: int) -> tuple[Callable[[], None], Callable[[], None]]:
 
     store = 1 << 27  # bytes
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": store}
-    made: Any = Cluster(initialize_head=True, head_node_args=head)
-    added = [made.add_node(num_cpus=1, object_store_memory=store) for _ in range(nodes)]
-    ray.init(made.address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        made: Any = Cluster(initialize_head=True, head_node_args=head)
+        added = [made.add_node(num_cpus=1, object_store_memory=store) for _ in range(nodes)]
+        ray.init(made.address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises that itself where its processes start too slowly
+        raise NoClusterError(f"Ray does not start on this machine: {' '.join(str(error).split())[:300]}") from error
 
     def close() -> None:
         ray.shutdown()
@@ -207,10 +217,12 @@ def cluster(nodes: int) -> tuple[Callable[[], None], Callable[[], None]]:
 
 
 def alone(work: Path, name: str, pictures: int, nodes: int, *flags: str) -> Measured:
-    """A run in a process of its own."""
+    """A run in a process of its own. Raises `NoClusterError`."""
     words = [sys.executable, "-m", "campaigns.cluster", "--run", name, str(pictures), str(nodes), "--work", str(work)]
     given = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     done = subprocess.run([*words, *flags], env=given, capture_output=True, text=True, cwd=HERE, check=False)
+    if done.returncode == NOT_HERE:
+        raise NoClusterError(done.stderr.strip().splitlines()[-1])
     if done.returncode:
         raise SystemExit(f"{name} failed: {done.stderr[-3000:]}")
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
@@ -285,7 +297,11 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.run:
         name, pictures, nodes = asked.run
-        measured = run(name, asked.work, int(pictures), int(nodes), asked.killed, asked.cheap, asked.plain)
+        try:
+            measured = run(name, asked.work, int(pictures), int(nodes), asked.killed, asked.cheap, asked.plain)
+        except NoClusterError as error:
+            sys.stderr.write(f"{error}\n")
+            return NOT_HERE
         sys.stdout.write(json.dumps(asdict(measured)) + "\n")
         return 0
     with tempfile.TemporaryDirectory() as folder:
