@@ -12,7 +12,7 @@ WORKERS ?= 2
 # A file of tests stays in one process, for what its tests share; tests/conftest.py says which files come first.
 SPREAD := --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup test test-long check demo docs bench coverage audit-deps lock release
+.PHONY: help setup test test-long check demo docs bench bench-keep bench-all coverage audit-deps lock release
 
 help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
@@ -20,7 +20,8 @@ help:
 	@echo "make check   lint, formatting, types"
 	@echo "make demo    protect, mask, attack and audit people who do not exist"
 	@echo "make docs    the documentation as a site, in out/site"
-	@echo "make bench   speed and memory beside rivals, and what a blind guess of a face scores"
+	@echo "make bench   speed beside rivals and limits: is anything slower than what make bench-keep has kept?"
+	@echo "make bench-all   every benchmark: speed and memory beside rivals, and what a blind guess of a face scores"
 	@echo "make coverage    the tests once more, and which lines and branches they pass; TESTS=... for some of them"
 	@echo "make audit-deps  known holes in the locked dependencies, as a report"
 	@echo "make lock        requirements.lock anew: every dependency by its version and its digests"
@@ -57,7 +58,14 @@ docs: .venv/.docs
 	@touch $@
 
 bench: setup
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	$(BIN)/python -m benchmarks.ratios
+
+bench-keep: setup
+	$(BIN)/python -m benchmarks.ratios --keep
+
+bench-all: setup
+	@set -e; for script in $(filter-out %/ratios.py %/cases.py,$(wildcard benchmarks/*.py)); do \
+		echo "== $$script"; $(BIN)/python "$$script"; done
 
 .venv/.trust: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[trust]"
