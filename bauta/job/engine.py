@@ -61,23 +61,27 @@ class Processes:
     threads: int = 0
 
     def run(self, worker: Callable[[P], Iterator[R]], pieces: Sequence[P]) -> Iterator[R]:
-        """The results of a piece come together when it is over."""
+        """The results of a piece come together when it is over. Whoever takes no more ends what is being done."""
         threads = self.threads or max(1, processors() // self.workers)
         pool = ProcessPoolExecutor(
             min(self.workers, max(1, len(pieces))), get_context("spawn"), begin, (worker, threads)
         )
-        todo = iter(pieces)
+        todo, over = iter(pieces), False
         try:
             waiting = {pool.submit(work, piece) for piece in islice(todo, AHEAD * self.workers)}
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 waiting |= {pool.submit(work, piece) for piece in islice(todo, len(done))}
                 yield from _results(done)
+            over = True
         except BrokenProcessPool as error:
             raise BautaError(
                 "A worker process died, as when memory runs out; take fewer --workers, and run it again to go on."
             ) from error
         finally:
+            if not over:  # a piece may take an hour, and Ctrl-C is no time to wait for it
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
             pool.shutdown(cancel_futures=True)
 
 

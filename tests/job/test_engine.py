@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_what_a_worker_raises_is_raised_here() -> None:
         list(Processes(1, threads=1).run(fails, [1, 2, 3]))
     with pytest.raises(BautaError, match="A worker process died, as when memory runs out; take fewer --workers"):
         list(Processes(1, threads=1).run(dies, [1]))
+
+
+def sleeps(piece: int) -> Iterator[int]:
+    """Takes so many seconds."""
+    time.sleep(piece)
+    yield piece
+
+
+def test_who_takes_no_more_does_not_wait_for_what_is_being_done() -> None:
+    results = Processes(2, threads=1).run(sleeps, [0, 1000, 1000])
+    assert next(results) == 0
+    began = time.monotonic()
+    assert isinstance(results, Generator)
+    results.close()
+    assert time.monotonic() - began < 100
 
 
 @pytest.mark.slow
