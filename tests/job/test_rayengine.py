@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+import rayed
 
 from bauta.errors import BadFile, MissingPackage, UsageError
 from bauta.job import ProtectJob
@@ -37,22 +37,9 @@ def test_without_ray_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Ray]:
-    """Two actors of one processor. A machine that is too busy to start Ray in its own time limits skips."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    module = pytest.importorskip("ray", reason="needs Ray: pip install 'bauta[scale]'")
-    pytest.importorskip("ray.data", reason="needs Ray Data: pip install 'bauta[scale]'")
-    try:
-        small = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-        module.init("local", log_to_driver=False, **small)
-    except Exception as error:  # Ray raises that itself
-        module.shutdown()
-        pytest.skip(f"Ray does not start on this machine: {' '.join(str(error).split())[:200]}")
-    module.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors do not import tests
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # as an actor of one processor has
-    yield Ray(workers=2)
-    torch.set_num_threads(before)
-    module.shutdown()
+    """Ray, for all tests here."""
+    with rayed.started(__name__) as engine:
+        yield engine
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import audited
 import pytest
+import rayed
 import tiny
 import torch
 
@@ -204,19 +205,24 @@ def test_what_it_leaves_behind(whole: Audit) -> None:
     assert {point.system for point in whole.document.points} == {row.system for row in whole.rows}
 
 
-@pytest.mark.slow
-def test_workers_measure_the_same(whole: Audit, people: Path, mine: Recognizer, tmp_path: Path) -> None:
-    """Under the same plan; and when nothing is left, nothing is measured."""
-    (tmp_path / "settings.json").write_bytes((whole.folder / "settings.json").read_bytes())
-    request = Request(
+def asked_again(whole: Audit, people: Path, mine: Recognizer, out: Path) -> Request:
+    """The same audit in another folder, under the same plan."""
+    (out / "settings.json").write_bytes((whole.folder / "settings.json").read_bytes())
+    return Request(
         [asked("PMT(steps=2)"), asked(GaussianNoise(0.5))],
         mine,
         people,
-        tmp_path,
+        out,
         attacks=[ForeignRecognizer(audited.recognizer("one", seed=1)), PlainFace(steps=2, batch_size=2)],
         readers=[audited.recognizer("other", seed=3)],
         pairs=20,
     )
+
+
+@pytest.mark.slow
+def test_workers_measure_the_same(whole: Audit, people: Path, mine: Recognizer, tmp_path: Path) -> None:
+    """And when nothing is left, nothing is measured."""
+    request = asked_again(whole, people, mine, tmp_path)
     told: list[tuple[str, int, int, float]] = []
     found = measure(request, lambda *words: told.append(words), engine=Processes(2, threads=torch.get_num_threads()))
     assert list(found.rows) == list(whole.rows)
@@ -226,6 +232,17 @@ def test_workers_measure_the_same(whole: Audit, people: Path, mine: Recognizer, 
     assert told[-1][1] == told[-1][2]
     again = measure(request, lambda *words: told.append(words), engine=Processes(2))
     assert list(again.rows) == list(whole.rows)
+
+
+@pytest.mark.slow
+def test_ray_measures_the_same(whole: Audit, people: Path, mine: Recognizer, tmp_path: Path) -> None:
+    """But for the last bits of a sum, where an actor has another number of threads than the whole audit had."""
+    with rayed.started(__name__) as ray:
+        found = measure(asked_again(whole, people, mine, tmp_path), engine=ray)
+    assert [(row.cell, row.metric) for row in found.rows] == [(row.cell, row.metric) for row in whole.rows]
+    if torch.get_num_threads() == 1:
+        assert list(found.rows) == list(whole.rows)
+    assert found.absent == whole.absent
 
 
 def test_another_audit_is_not_mixed_in(whole: Audit, people: Path, mine: Recognizer, tmp_path: Path) -> None:

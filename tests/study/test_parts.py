@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import audited
 import pytest
+import rayed
 import tiny
+import torch
 
 from bauta.attacks import Comparison
 from bauta.errors import UsageError
+from bauta.faces import load_pairs
 from bauta.pipeline import Pipeline, System
 from bauta.protections import GaussianNoise
 from bauta.study import presets
-from bauta.study.parts import SPLIT, check_split, parts, roll
+from bauta.study.parts import SPLIT, Measuring, check_split, parts, roll
 from bauta.study.presets import Settings
 from bauta.study.records import Row
 from bauta.study.run import run
@@ -21,7 +25,7 @@ from bauta.study.run import run
 
 def several(settings: Settings, quick: bool) -> Iterator[Row]:
     """Two systems, the second of which is looked at again."""
-    recognizer = tiny.recognizer()
+    recognizer = audited.recognizer("mine")
     plain = Pipeline(recognizer)
     noisy = System(Pipeline(recognizer, GaussianNoise(0.3, seed=settings.seed)), plain)
     for name, system, attacks in (
@@ -66,6 +70,21 @@ def test_a_part_measures_what_the_whole_does(settings: Settings) -> None:
 
 def cells_first(row: Row) -> tuple[str, str, str]:
     return row.cell, row.attack, row.metric
+
+
+@pytest.mark.slow
+def test_ray_measures_the_same_rows(tmp_path: Path) -> None:
+    """And whoever has measured some cells goes on with the others."""
+    people = audited.people(tmp_path / "people", 12)
+    with rayed.started(__name__) as ray:
+        settings = Settings(load_pairs(people, 20), tmp_path, 3)
+        whole = list(several(settings, True))
+        cells = roll(several, settings, True)
+        worker = Measuring(several, True, cells, people, 20, tmp_path, 3, torch.device("cpu"))
+        found = list(ray.run(worker, parts(cells, frozenset(cells[:1]))))
+    assert sorted(cell for cell, _ in found) == sorted(cells[1:])
+    rows = [row for _, rows in found for row in rows]
+    assert sorted(rows, key=cells_first) == sorted((r for r in whole if r.cell != cells[0]), key=cells_first)
 
 
 def test_what_is_measured_whatever_is_done_is_refused(settings: Settings) -> None:
