@@ -18,7 +18,7 @@ from bauta.pipeline import Pipeline, System
 from bauta.protections import GaussianNoise
 from bauta.study import presets
 from bauta.study.parts import SPLIT, Measuring, check_split, parts, roll
-from bauta.study.presets import Settings
+from bauta.study.presets import Settings, public_faces
 from bauta.study.records import Row
 from bauta.study.run import run
 
@@ -47,6 +47,20 @@ def test_the_roll_names_every_cell_in_order_and_measures_none(settings: Settings
     assert roll(several, settings, True) == measured
     assert len(measured) == 5
     assert not list(settings.out.iterdir())
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize("name", SPLIT)
+def test_the_studies_that_are_split_measure_nothing_when_all_is_done(name: str, mirror: Path, tmp_path: Path) -> None:
+    people = audited.people(tmp_path / "people", 12)
+    victims = load_pairs(people, 20)
+    settings = Settings(victims, tmp_path / "out", 0, public=public_faces(people, victims))
+    cells = roll(presets.STUDIES[name], settings, True)
+    assert len(cells) == len(set(cells)) > 5
+    assert not settings.out.exists()
+    found = parts(cells, frozenset())
+    assert len(found) > 1
+    assert sorted(cell for part in found for cell in part) == sorted(cells)
 
 
 def test_what_is_about_the_same_pictures_stays_together() -> None:
