@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["freed_memory_kept"]
+__all__ = ["BETWEEN_BATCHES", "freed_memory_kept", "keep_freed_memory"]
+
+BETWEEN_BATCHES = 2**30
+"""Bytes that a command and its workers do not give back between two batches."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of malloc.h
 _ALL = -1  # never trim
@@ -26,8 +29,7 @@ def freed_memory_kept(most: int | None = None) -> Iterator[bool]:
     where MALLOC_MMAP_MAX_ or MALLOC_TRIM_THRESHOLD_ says what is wanted. At the end it is as it was around, and what
     is free is given back.
     """
-    said = {"MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_"} & set(os.environ)
-    library = None if said else _glibc()
+    library = _glibc()
     if library is None:
         yield False
         return
@@ -45,11 +47,23 @@ def freed_memory_kept(most: int | None = None) -> Iterator[bool]:
         library.malloc_trim(0)
 
 
+def keep_freed_memory(most: int) -> bool:
+    """The same for as long as this process lives, which does one piece of work after the other and then ends."""
+    library = _glibc()
+    if library is None:
+        return False
+    _within.append(most)
+    return _keep(library, most)
+
+
 def _keep(library: ctypes.CDLL, most: int) -> bool:
     return bool(library.mallopt(_MMAP_MAX, 0)) and bool(library.mallopt(_TRIM_THRESHOLD, most))
 
 
 def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it can be told, and nobody else has told it."""
+    if {"MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_"} & set(os.environ):
+        return None
     try:
         library = ctypes.CDLL("libc.so.6")
         return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None

@@ -34,6 +34,12 @@ print(resident() - before)
 """
 
 
+WORKER = """
+from bauta.memory import keep_freed_memory
+assert keep_freed_memory(2**30)
+faults()
+print(faults())
+"""
 NESTED = """
 with freed_memory_kept(2**30):
     with freed_memory_kept():
@@ -66,3 +72,10 @@ def test_what_is_inside_leaves_what_is_around() -> None:
     run = subprocess.run([sys.executable, "-c", COUNTED + NESTED], check=True, capture_output=True, text=True)
     back, _, _, kept, beyond = map(int, run.stdout.split())
     assert kept < back / 10 < beyond
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_a_worker_keeps_it_as_long_as_it_lives() -> None:
+    run = subprocess.run([sys.executable, "-c", COUNTED + WORKER], check=True, capture_output=True, text=True)
+    back, _, _, kept = map(int, run.stdout.split())
+    assert kept < back / 10

@@ -20,9 +20,7 @@ from bauta.cli.report import report
 from bauta.cli.serve import serve
 from bauta.cli.validate import validate
 from bauta.errors import BautaError
-from bauta.memory import freed_memory_kept
-
-KEPT = 2**30  # bytes that a command does not give back between two batches
+from bauta.memory import BETWEEN_BATCHES, freed_memory_kept
 
 
 class Stoppable(TyperGroup):
@@ -66,7 +64,7 @@ def main() -> None:
     """Run the command line; every `BautaError` becomes one sentence on standard error and its exit code, and so does a
     disk that fails under it."""
     try:
-        with freed_memory_kept(KEPT):
+        with freed_memory_kept(BETWEEN_BATCHES):
             app()
     except BautaError as error:
         sys.stderr.write(f"bauta: {error}\n")

@@ -25,6 +25,7 @@ import cv2
 import torch
 
 from bauta.errors import BautaError
+from bauta.memory import BETWEEN_BATCHES, keep_freed_memory
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -94,13 +95,15 @@ _worker: Callable[[Any], Iterator[Any]]  # of a process that `Processes` started
 
 
 def begin(worker: Callable[[Any], Iterator[Any]], threads: int) -> None:
-    """What a worker process does first: it takes its worker, and no more threads than it was given.
+    """What a worker process does first: it takes its worker, no more threads than it was given, and keeps the memory
+    that one batch frees for the next.
 
     Ctrl-C is the parent's to answer, and who has no parent any more ends.
     """
     global _worker
     _worker = worker
     limit_threads(threads)
+    keep_freed_memory(BETWEEN_BATCHES)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=follow_parent, daemon=True).start()
 

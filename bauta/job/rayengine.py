@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from bauta.errors import BautaError, MissingPackage, UsageError
 from bauta.job.engine import limit_threads
+from bauta.memory import BETWEEN_BATCHES, keep_freed_memory
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -96,6 +97,7 @@ class Actor:
         import ray
 
         limit_threads(threads)
+        keep_freed_memory(BETWEEN_BATCHES)
         self.worker: Callable[[Any], Iterator[Any]] = ray.get(worker)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Envelope]]:
