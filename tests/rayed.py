@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,9 +19,11 @@ def started(test: str) -> Iterator[Ray]:
     """Two actors of one processor, and this process on as many threads.
 
     A machine that is too busy to start Ray in its own time limits skips. test: the module whose classes actors are
-    sent, since they do not import tests.
+    sent, since they know it by no name; what lies beside this file they import.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    known = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), known]))
     module = pytest.importorskip("ray", reason="needs Ray: pip install 'bauta[scale]'")
     pytest.importorskip("ray.data", reason="needs Ray Data: pip install 'bauta[scale]'")
     try:
@@ -28,6 +31,7 @@ def started(test: str) -> Iterator[Ray]:
         module.init("local", log_to_driver=False, **small)
     except Exception as error:  # Ray raises that itself
         module.shutdown()
+        os.environ["PYTHONPATH"] = known
         pytest.skip(f"Ray does not start on this machine: {' '.join(str(error).split())[:200]}")
     module.cloudpickle.register_pickle_by_value(sys.modules[test])
     before = torch.get_num_threads()
@@ -37,3 +41,4 @@ def started(test: str) -> Iterator[Ray]:
     finally:
         torch.set_num_threads(before)
         module.shutdown()
+        os.environ["PYTHONPATH"] = known
