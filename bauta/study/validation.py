@@ -31,7 +31,7 @@ from bauta.study.views import BATCH
 from bauta.types import Faces, Images, Templates
 
 LIMITS = (QuantizedScores, AcceptReject, NoisyScores, QueryLimit)
-OWN, BLIND = "the attacked system", "random prior"
+OWN, BLIND, ANOTHER = "the attacked system", "random prior", "another photo"
 SIMILARITY, PSI, PSII, SAR = "similarity", "PSI", "PSII", "SAR@FAR="
 SEVERAL = " as others"  # of SAR: accepted as the person's other pictures
 

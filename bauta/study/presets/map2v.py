@@ -36,7 +36,19 @@ from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import AUTHORIZED, QUICK_FACES, SHALLOW, UNAUTHORIZED, network
 from bauta.study.records import Row, complete
 from bauta.study.run import refuse_overlap, seed_everything
-from bauta.study.validation import BLIND, OWN, Attacked, Reader, Targets, blind, reading, recover, scored, targets
+from bauta.study.validation import (
+    ANOTHER,
+    BLIND,
+    OWN,
+    Attacked,
+    Reader,
+    Targets,
+    blind,
+    reading,
+    recover,
+    scored,
+    targets,
+)
 from bauta.train import ColorCast
 from bauta.types import Faces, Images
 
@@ -73,12 +85,13 @@ def map2v(settings: Settings, quick: bool) -> Iterator[Row]:
     20 people of the protocol are enrolled with one picture each, and searched for in 256 Eigenfaces of the public
     faces' second half, by similarities alone: 600 queries a person by `Map2VFast`, without mirrored pictures; where
     nothing protects and for the systems of the paper's table by `Map2V` too, which ranks 100 draws of them. Scored by
-    the attacked system and two recognizers that took no part, beside a draw of the prior. Of LFW they are people whom
-    no network of ours has learned from. Schemes: nothing, PMT and P3-Mask as enrolled pictures (P3-Mask learned from
-    the person's own), PEEP on both sides, features of a database behind AdvFace, Laplace noise, quantization and
-    dropout. The frequency family where OUT/networks holds what study `frequency` trained (link its folder there), DCTDP
-    and PartialFace also with their noise and draws off, as MAP2V's authors ran them; all under the light of the
-    training. On the unprotected one oracles that answer less: rounded, noisy, accepting or not, and rate-limited.
+    the attacked system and two recognizers that took no part, beside a draw of the prior, and the person's other photo,
+    which says whether the system is of use. Of LFW they are people whom no network of ours has learned from. Schemes:
+    nothing, PMT and P3-Mask as enrolled pictures (P3-Mask learned from the person's own), PEEP on both sides, features
+    of a database behind AdvFace, Laplace noise, quantization and dropout. The frequency family where OUT/networks holds
+    what study `frequency` trained (link its folder there), DCTDP and PartialFace also with their noise and draws off,
+    as MAP2V's authors ran them; all under the light of the training. On the unprotected one oracles that answer less:
+    rounded, noisy, accepting or not, and rate-limited.
 
     Beside MAP2V, in the same scores: the attack of the scheme's own paper (see `natives`), which sees features; on the
     unprotected one CMA-ES, Gaussian blobs without a prior, and attackers who have its templates (see `neighbors`).
@@ -112,6 +125,7 @@ def sized(settings: Settings, size: Size, quick: bool) -> Iterator[Row]:
         facts = {"study": "map2v", "quick": quick, "protection": name}
         asked, own = list(searches(name, size, quick)), others(name, size, quick)
         cells = {cell_of(name, search, limits) for search, limits in asked} | {beside_cell(name, one) for one in own}
+        cells |= {unasked_cell(name, what) for what in (BLIND, ANOTHER)}
         if cells <= settings.done:
             continue
         try:
@@ -235,6 +249,11 @@ def cell_of(name: str, search: LatentSearch, limits: Sequence[str]) -> str:
     return f"{name} / {search!r}" + "".join(f" | {limit}" for limit in limits)
 
 
+def unasked_cell(name: str, what: str) -> str:
+    """The key of pictures that nobody searched for."""
+    return f"{name} / {what}"
+
+
 class Judge:
     """Everything about one scheme, in rows, without the cells that are done."""
 
@@ -246,11 +265,13 @@ class Judge:
         self.readers = [Reader(OWN, self.attacked.asked, ground.targets), *apart]
 
     def unasked(self) -> Iterator[Row]:
-        """What nobody searched for."""
-        blank = self.blank(f"{self.name} / {BLIND}", BLIND)
-        if blank.cell not in self.settings.done:
-            numbers = torch.arange(len(self.enrolled))
-            yield from complete(self.scored(blank, blind(self.ground.prior, numbers, self.settings.seed)))
+        """What nobody searched for: a draw of the prior, and the person's other photo, whom the system should know."""
+        found, numbers = self.ground.targets, torch.arange(len(self.enrolled))
+        drawn = blind(self.ground.prior, numbers, self.settings.seed)
+        for what, pictures in ((BLIND, drawn), (ANOTHER, found.real.images[found.other])):
+            blank = self.blank(unasked_cell(self.name, what), what)
+            if blank.cell not in self.settings.done:
+                yield from complete(self.scored(blank, pictures))
 
     def searched(self, search: LatentSearch, limits: Sequence[str]) -> Iterator[Row]:
         """One search: its rows at the marks, each a cell, and at the end."""

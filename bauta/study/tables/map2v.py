@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bauta.metrics.base import Interval
 from bauta.study.found import Found
@@ -10,15 +10,16 @@ from bauta.study.published import MAP2V_SCORES
 from bauta.study.records import Row
 from bauta.study.run import QUERIES
 from bauta.study.tables.base import Cell, Cells, Table, cells, compared, count, failed
-from bauta.study.validation import BLIND, OWN, PSI, PSII, SAR, SEVERAL, SIMILARITY
+from bauta.study.validation import ANOTHER, BLIND, OWN, PSI, PSII, SAR, SEVERAL, SIMILARITY
 
 FARS = ("0.01", "0.001", "0.0001")
+UNASKED = (BLIND, ANOTHER)
 PUBLISHED_BY = {"fast": "Map2VFast(", "published": "Map2V("}
 HOW = (
     "Percent, in brackets 95 % intervals over people. PSI: is the reconstruction accepted as the very picture that was "
     "enrolled; PSII: as the person's other pictures; at the threshold that parts real pictures best. 50 is chance, 100 "
     "a full leak. SAR: reconstructions accepted at that FAR among real pictures. random prior: a face of the prior "
-    "that nobody searched for. "
+    "that nobody searched for. another photo: of the person, whom a system that is of use accepts. "
 )
 FOUND = {"more": "above", "less": "below", "alike": "not told apart"}
 WORDS = {"more": "Map2VFast", "less": "Map2V", "alike": "not told apart"}
@@ -36,7 +37,7 @@ def map2v_tables(rows: Iterable[Row]) -> list[Table]:
             "How like the enrolled template the reconstructions are, to the attacked system",
             "similarity: cosine, by the attacked system, asked once more by the judge. queries: pictures that the "
             "system was asked about, of all people together and the mean of each. SSIM: to the enrolled picture.",
-            [line(cell) | similarity(cell, final) for cell in free if cell.attack != BLIND],
+            [line(cell) | similarity(cell, final) for cell in free if cell.attack not in UNASKED],
             3,
         ),
         Table("scores", "Privacy scores", HOW, [score for cell in free for score in scores(cell, final)], 1),
@@ -96,12 +97,12 @@ def line(cell: Cell) -> Cells:
 def similarity(cell: Cell, others: Sequence[Cell]) -> Cells:
     """What one search found, beside what nobody searched for."""
     asked, own = cell.metrics.get(QUERIES), cell.get(SIMILARITY)
-    baseline = blind_of(cell, others)
+    unasked = {what: there for what in UNASKED if (there := beside_of(cell, others, what))}
     return {
         SIMILARITY: own,
-        f"{SIMILARITY}, {BLIND}": baseline and baseline.get(SIMILARITY),
+        **{f"{SIMILARITY}, {what}": there.get(SIMILARITY) for what, there in unasked.items()},
         "SSIM": cell.get("SSIM"),
-        f"SSIM, {BLIND}": baseline and baseline.get("SSIM"),
+        **{f"SSIM, {what}": there.get("SSIM") for what, there in unasked.items()},
         "people": count(own),
         QUERIES: None if asked is None or asked.value is None else int(asked.value),
         "of each": None if asked is None or asked.value is None else round(asked.value / asked.n),
@@ -115,28 +116,28 @@ def validators(cell: Cell) -> list[str]:
 
 def scores(cell: Cell, others: Sequence[Cell]) -> list[Cells]:
     """One search by each validator."""
-    if cell.attack == BLIND:
+    if cell.attack in UNASKED:
         return []
-    baseline = blind_of(cell, others)
-    return [line(cell) | score(cell, who, baseline) for who in validators(cell)]
+    unasked = {what: there for what in UNASKED if (there := beside_of(cell, others, what))}
+    return [line(cell) | score(cell, who, unasked) for who in validators(cell)]
 
 
-def score(cell: Cell, who: str, baseline: Cell | None) -> Cells:
+def score(cell: Cell, who: str, unasked: Mapping[str, Cell]) -> Cells:
     """One validator's numbers."""
     own = cell.get(f"{PSI} by {who}")
-    made: Cells = {"validator": who, PSI: own}
-    made[f"{PSI}, {BLIND}"] = baseline and baseline.get(f"{PSI} by {who}")
-    made[PSII] = cell.get(f"{PSII} by {who}")
-    made[f"{PSII}, {BLIND}"] = baseline and baseline.get(f"{PSII} by {who}")
+    made: Cells = {"validator": who}
+    for kind in (PSI, PSII):
+        made[kind] = cell.get(f"{kind} by {who}")
+        made |= {f"{kind}, {what}": there.get(f"{kind} by {who}") for what, there in unasked.items()}
     made |= {f"{SAR}{far}": cell.get(f"{SAR}{far} by {who}") for far in FARS}
     made |= {f"{SAR}{far}{SEVERAL}": cell.get(f"{SAR}{far}{SEVERAL} by {who}") for far in FARS}
     made["people"] = count(own)
     return made
 
 
-def blind_of(cell: Cell, others: Sequence[Cell]) -> Cell | None:
-    """The random prior at the same system."""
-    return next((other for other in others if other.system == cell.system and other.attack == BLIND), None)
+def beside_of(cell: Cell, others: Sequence[Cell], what: str) -> Cell | None:
+    """Pictures that nobody searched for, at the same system."""
+    return next((other for other in others if other.system == cell.system and other.attack == what), None)
 
 
 def limits(final: Sequence[Cell]) -> list[Cells]:
