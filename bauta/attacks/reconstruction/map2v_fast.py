@@ -35,11 +35,13 @@ class Map2VFast(LatentSearch):
     prior, flip, enough, seed, batch_size: as in `Map2V`. axes: how many principal axes are searched. ridge: of the
     regression. step: the first step's length. A round costs 2 directions + 3 latents.
 
-    A first look, four people of LFW against the CASIA MobileFaceNet with 256 Eigenfaces, no mirrored pictures: Map2V
-    scored 0.67 after 1,214 queries a person, this 0.67 after 250 and 0.87 after 814 (with `mu` fixed). Fewer draws at
-    the start were better (50 over 100, 200 and 500), fewer axes worse (0.76 for 0.85 with 128), and a public
-    recognizer's gradient, or the axes that it is sensitive to, did not pay beyond the first hundred queries.
-    `benchmarks/map2v_queries.py` compares on more people.
+    Of 50 people of LFW, asked of bauta-residual with 256 Eigenfaces and no mirrored pictures: Map2V scores 0.611
+    [0.593, 0.631] after 1,000 queries a person and 0.768 [0.754, 0.782] after 1,996; this 0.722 [0.707, 0.736] after
+    400 and 0.903 [0.889, 0.915] after 1,992. It needs 28 % [25, 32] of Map2V's queries for the person's final score
+    there (`benchmarks/map2v_queries.py 50 2000`, 95 % intervals over people). Its pictures have more contrast than
+    Map2V's, which weight decay and psi keep near the mean. On four people fewer draws at the start were better (50 over
+    100, 200 and 500), fewer axes worse, and a public recognizer's gradient, or the axes that it is sensitive to, did
+    not pay beyond the first hundred queries.
     """
 
     def __init__(
