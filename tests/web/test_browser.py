@@ -125,6 +125,7 @@ def test_by_keyboard_alone(page: Page, pictures: list[Path]) -> None:
     page.keyboard.press("Space")
     assert page.is_checked("#aligned")
     page.keyboard.press("Shift+Tab")
+    expect(page.locator("#files")).to_be_focused()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     chooser.value.set_files(pictures[:2])
