@@ -9,7 +9,7 @@ import tiny
 
 from bauta.estimators import estimator
 from bauta.study import infringing
-from bauta.study.audit.request import estimating
+from bauta.study.audit.laying import estimating
 from bauta.study.presets import attributes as preset
 from bauta.study.tables.attributes import seen
 from bauta.types import Faces, Source

@@ -21,7 +21,8 @@ from bauta.study.audit.attackers import left_out
 from bauta.study.audit.auditing import Told
 from bauta.study.audit.conditions import Condition, Finding, findings
 from bauta.study.audit.document import Curve, Document, GalleryRow, Line, Threat, Verdict
-from bauta.study.audit.request import ROWS, Opened, Request, opened
+from bauta.study.audit.opening import Opened, opened
+from bauta.study.audit.request import ROWS, Request
 from bauta.study.audit.sharing import shared
 from bauta.study.audit.subjects import separated
 from bauta.study.audit.tables import audit_tables

@@ -12,7 +12,8 @@ from bauta.job.asked import reached
 from bauta.job.engine import Engine
 from bauta.study import records
 from bauta.study.audit.auditing import Auditing, Share
-from bauta.study.audit.request import ROWS, Opened, Request, joined
+from bauta.study.audit.opening import Opened, joined
+from bauta.study.audit.request import ROWS, Request
 from bauta.study.records import Row
 
 
