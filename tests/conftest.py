@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bauta.memory import BETWEEN_BATCHES, keep_freed_memory
+
 LONG = {"slow": 10, "mirror": 1}  # a marker, and how much sooner its file is to be run
+
+# as commands do: tests that learn had the same pages handed out again and again
+keep_freed_memory(BETWEEN_BATCHES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ from bauta.faces import Pairs
 from bauta.pipeline import Pipeline, System
 from bauta.types import Faces, Stage, Templates
 
-BATCH = 64
+BATCH = 32  # 192 maps of twice as many are more than a process keeps between batches (bauta/memory.py)
 
 
 class Views:
