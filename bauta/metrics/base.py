@@ -155,12 +155,13 @@ def parted(owner: Tensor, people: int, draws: int, seed: int) -> Iterator[Tensor
     for begun in range(0, draws, part):
         many = min(part, draws - begun)
         drawn = torch.randint(people, (many, people), generator=generator) + people * torch.arange(many)[:, None]
-        times = torch.bincount(drawn.flatten(), minlength=many * people).view(many, people).short()
+        once = torch.ones(drawn.numel(), dtype=torch.int16)
+        times = torch.zeros(many * people, dtype=torch.int16).scatter_add_(0, drawn.flatten(), once).view(many, people)
         if owner.ndim == 2:
-            first, second = owner.unbind(1)
-            yield torch.where(first == second, times[:, first], times[:, first] * times[:, second])
+            first, second = (times.index_select(1, side) for side in owner.unbind(1))
+            yield torch.where(owner[:, 0] == owner[:, 1], first, first * second)
         else:
-            yield times[:, owner]
+            yield times.index_select(1, owner)
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
