@@ -27,10 +27,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "bauta/pipeline.py": ("tests/test_pipeline.py",),
     "bauta/attacks/base.py": ("tests/attacks/test_attacks_base.py",),
     "bauta/metrics/base.py": ("tests/metrics/test_metrics_base.py",),
+    "bauta/metrics/draws.py": ("tests/metrics/test_draws.py",),
     "bauta/metrics/verification.py": ("tests/metrics/test_verification.py",),
     "bauta/metrics/attribute.py": ("tests/metrics/test_metrics_attribute.py",),
     "bauta/metrics/image.py": ("tests/metrics/test_metrics_image.py",),
     "bauta/metrics/diversity.py": ("tests/metrics/test_diversity.py",),
+    "bauta/metrics/kernel_distance.py": ("tests/metrics/test_kernel_distance.py",),
     "bauta/metrics/privacy_score.py": ("tests/metrics/test_privacy_score.py",),
 }
 """A file, and the tests that mirror it."""
