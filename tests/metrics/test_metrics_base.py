@@ -7,11 +7,11 @@ import torch
 from scipy.stats import binomtest
 
 from bauta.errors import ShapeError, UsageError
-from bauta.metrics import AUC, Interval, bootstrap, wilson
+from bauta.metrics import AUC, COSINE, Interval, base, bootstrap, wilson
 
 
 def test_wilson_is_scipys() -> None:
-    for k, n in [(0, 10), (3, 10), (10, 10), (570, 600)]:
+    for k, n in [(0, 10), (3, 10), (10, 10), (570, 600), (1, 1)]:
         theirs = binomtest(k, n).proportion_ci(method="wilson")
         ours = wilson(k, n)
         assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
@@ -19,6 +19,8 @@ def test_wilson_is_scipys() -> None:
         assert ours.n == n
     with pytest.raises(UsageError, match="5 of 4"):
         wilson(5, 4)
+    with pytest.raises(UsageError, match="0 of 0"):
+        wilson(0, 0)
 
 
 def test_bootstrap_of_a_mean_is_the_normal_interval() -> None:
@@ -76,6 +78,28 @@ def test_same_seed_same_interval() -> None:
     before = torch.random.get_rng_state()
     bootstrap(torch.mean, values)
     assert torch.equal(before, torch.random.get_rng_state())
+    scores, same = torch.randn(60, generator=torch.Generator().manual_seed(0)), torch.arange(60) < 30
+    assert AUC.interval(scores, same) == bootstrap(AUC.score, scores, same, seed=0)  # what every table here says
+
+
+def test_draws_do_not_depend_on_how_many_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.arange(30.0)
+    whole = bootstrap(torch.mean, values, draws=100)
+    parts = list(base.parted(torch.arange(30), 30, 100, 0))
+    assert [part.shape for part in parts] == [(100, 30)]
+    monkeypatch.setattr(base, "AT_ONCE", 30 * 7)
+    few = list(base.parted(torch.arange(30), 30, 100, 0))
+    assert [len(part) for part in few] == [7] * 14 + [2]
+    assert torch.equal(torch.cat(few), parts[0])
+    monkeypatch.setattr(base, "KEPT", 0)  # nor on whether they are kept
+    base.kept.cache_clear()
+    assert bootstrap(torch.mean, values, draws=100) == whole
+    assert not base.kept.cache_info().currsize
+
+
+def test_a_metric_is_called_for_its_score() -> None:
+    a, b = torch.eye(4)[:3], torch.eye(4)[[0, 1, 3]]
+    assert COSINE(a, b).tolist() == [1.0, 1.0, 0.0]
 
 
 def test_draws_without_a_meaning_are_left_out_or_refused() -> None:
