@@ -177,6 +177,7 @@ def test_on_one_members_failures_two_members_have_one_number_only() -> None:
         assert focal_diversity(failures, score).members == pytest.approx([of(d) for d in apart])
     assert focal_diversity(failures, cohen_kappa).members == (0, 0)
     assert focal_diversity(failures, q_statistic).left_out == (0, 1)
+    assert [d.name for d in DIVERSITY if not d.focal] == ["kappa", "q"], "both say the same of whoever always fails"
 
 
 def test_many_failures_are_drawn_from() -> None:

@@ -38,7 +38,29 @@ def test_it_is_unbiased_for_one_law_and_grows_with_the_shift() -> None:
     assert near.n == 300
 
 
+def test_the_interval_is_of_the_choice_of_rows() -> None:
+    """Its ends leave one of forty subsets below and one above; all rows of small sets are the whole estimate."""
+    ours, theirs = rows(60, 1), rows(60, 2, 0.5)
+    draw, each = torch.Generator().manual_seed(0), []
+    for _ in range(41):
+        some = [x[torch.randperm(60, generator=draw)[:20]] for x in (ours, theirs)]
+        each.append(squared_mmd(*some))
+    found = kernel_distance(ours, theirs, subsets=41, size=20)
+    lowest, highest = sorted(each)[1], sorted(each)[-2]  # 2.5 % of the 40 steps between 41 numbers
+    assert (found.low, found.high) == pytest.approx((lowest, highest), abs=1e-12)
+    assert found.value == pytest.approx(sum(each) / 41, abs=1e-12)
+    whole = kernel_distance(ours, theirs)
+    assert whole.value == pytest.approx(squared_mmd(ours, theirs), abs=1e-9)
+    assert whole.n == 60
+
+
 def test_it_says_what_it_takes() -> None:
+    assert kernel_distance(rows(2, 1), rows(2, 2)).n == 2
+    for wrong in (rows(4, 1)[0], rows(4, 1)[None]):
+        with pytest.raises(ShapeError, match="drawn"):
+            kernel_distance(wrong, rows(5, 2))
+        with pytest.raises(ShapeError, match="real"):
+            kernel_distance(rows(5, 2), wrong)
     with pytest.raises(ShapeError, match="two sets"):
         kernel_distance(rows(1, 1), rows(5, 2))
     with pytest.raises(ShapeError, match="two sets"):

@@ -71,17 +71,30 @@ def test_cosine_against_numpy_and_at_zero_rows() -> None:
 @pytest.mark.parametrize("metric", [SSIM, PSNR], ids=lambda m: m.name)
 def test_a_wrong_range_is_refused_not_scored(metric) -> None:  # type: ignore[no-untyped-def]
     guess, truth = pictures(4)
-    for wrong in (255 * truth, 2 * truth - 1, truth * torch.nan):
+    highest = truth / truth.max()
+    for wrong in (255 * truth, 2 * truth - 1, truth * torch.nan, 1.5 * highest, highest + 1.5e-4, -1.5e-4 * highest):
         with pytest.raises(ShapeError, match=r"\[0, 1\]"):
             metric(wrong, truth)
+    assert metric(highest + 5e-5, truth).isfinite().all()  # what rounding leaves outside is no wrong range
     with pytest.raises(ShapeError, match="truth's shape"):
         metric(guess[:, :, 1:], truth)
+    with pytest.raises(ShapeError, match="guess"):
+        metric(guess[:, :1], truth[:, :1])
 
 
 def test_too_small_for_the_window() -> None:
     guess, truth = pictures(5, (40, 10))
     with pytest.raises(ShapeError, match="11 x 11"):
         SSIM(guess, truth)
+    guess, truth = pictures(5, (11, 11))
+    assert SSIM(guess, truth)[0] == pytest.approx(1)
+
+
+def test_templates_are_rows() -> None:
+    with pytest.raises(ShapeError, match="guess"):
+        COSINE(torch.ones(3), torch.ones(2, 3))
+    with pytest.raises(ShapeError, match="truth"):
+        COSINE(torch.ones(2, 3), torch.ones(3))
 
 
 def test_every_one_is_private_when_low() -> None:

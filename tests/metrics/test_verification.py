@@ -30,6 +30,7 @@ from bauta.metrics import (
     ten_fold_accuracy,
     threshold_at_far,
 )
+from bauta.metrics.verification import fold_threshold, hits, mean_of_folds
 
 
 def comparisons(n: int = 800, seed: int = 0, step: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -109,11 +110,35 @@ def test_perfect_inverted_and_constant_scores(flip: int, expected: tuple[float, 
 
 
 def test_neighboring_floats_are_still_parted() -> None:
-    low = torch.tensor(0.3)
-    high = torch.nextafter(low, torch.tensor(1.0))
-    scores, same = torch.stack([high, low]), torch.tensor([True, False])
-    assert ((scores > best_threshold(scores, same)) == same).all()
-    assert tar_at_far(scores, same, 0) == 1
+    high, same = torch.tensor(0.3), torch.tensor([True, False])
+    for _ in range(8):  # half of the pairs of neighbors have their middle rounded up
+        low, high = high, torch.nextafter(high, torch.tensor(1.0))
+        scores = torch.stack([high, low])
+        assert ((scores > best_threshold(scores, same)) == same).all()
+        assert tar_at_far(scores, same, 0) == 1
+
+
+def test_thresholds_lie_in_the_middle() -> None:
+    """Between two scores, and of the thresholds that are equally good."""
+    same = torch.tensor([True, False])
+    assert best_threshold(torch.tensor([0.9, 0.5]), same) == pytest.approx(0.7)
+    scores = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5])
+    # accepting 1, 3 or 5 decides three of five rightly
+    assert best_threshold(scores, torch.tensor([True, False, True, False, True])) == pytest.approx(0.65)
+
+
+def test_hits_are_the_protocols_decisions() -> None:
+    """Folds of unlike sizes: each counts alike, and numbers may be missing among them."""
+    scores, same = comparisons(n=300, seed=2)
+    fold = torch.tensor([0, 2, 2, 5, 5, 5]).repeat(50)
+    right = hits(scores, same, fold)
+    for f in (0, 2, 5):
+        line = fold_threshold(scores[fold != f], same[fold != f])
+        own = fold == f
+        assert right[own].tolist() == ((scores[own] > line) == same[own]).double().tolist()
+    parts = [float(right[fold == f].mean()) for f in (0, 2, 5)]
+    assert mean_of_folds(right, fold) == pytest.approx(sum(parts) / 3)
+    assert mean_of_folds(right, fold) == pytest.approx(ten_fold_accuracy(scores, same, fold).accuracy)
 
 
 def test_ten_folds_as_a_plain_loop() -> None:
