@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bauta.errors import ShapeError, UsageError
 from bauta.metrics import privacy_scores
+from bauta.metrics.privacy_score import _Counts, _interval
 
 
 def people(number: int, pictures: int, seed: int, noise: float = 0.7) -> tuple[Tensor, Tensor]:
@@ -130,6 +131,25 @@ def test_intervals_come_from_resampling_people() -> None:
     assert found.psi.low == pytest.approx(low, abs=0.6)  # each draw's grid ends at its own highest impostor
     assert found.psi.high == pytest.approx(high, abs=0.6)
     assert len(set(rest)) > 1
+
+
+def test_the_ends_leave_a_fortieth_of_the_draws_outside() -> None:
+    """Draws in which nobody has a score do not count."""
+    scored = _Counts(torch.zeros(2, 1), torch.zeros(2, 1), torch.tensor([3.0, 0.0]).double())
+    times = torch.tensor([[1, 1], *[[1, 0]] * 41, [0, 2]]).double()
+    values = torch.cat([torch.tensor([7.0]), torch.arange(41.0).flip(0), torch.tensor([99.0])])[:, None].double()
+    found = _interval(values, scored, times)
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((7, 1, 39, 3))
+
+
+def test_one_target_is_enough() -> None:
+    guess, real, identity, attacked = setting(0.9)
+    one = (guess[1:2], real, identity, attacked[1:2])
+    found, expected = privacy_scores(*one), by_hand(*one)
+    assert found.psi.value == pytest.approx(expected["psi"], abs=1e-6)
+    assert found.sar[1e-2].value == pytest.approx(expected["sar 0.01"], abs=1e-6)
+    assert found.psi.n == 1
+    assert found == privacy_scores(*one, draws=1000, seed=0)
 
 
 def test_people_with_one_picture_have_no_others() -> None:
