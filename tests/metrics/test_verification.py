@@ -139,6 +139,7 @@ def test_hits_are_the_protocols_decisions() -> None:
     parts = [float(right[fold == f].mean()) for f in (0, 2, 5)]
     assert mean_of_folds(right, fold) == pytest.approx(sum(parts) / 3)
     assert mean_of_folds(right, fold) == pytest.approx(ten_fold_accuracy(scores, same, fold).accuracy)
+    assert mean_of_folds(torch.tensor([1.0, 0.0, 1.0]).double(), torch.tensor([0, 1, 1])) == 0.75
 
 
 def test_ten_folds_as_a_plain_loop() -> None:
