@@ -91,9 +91,9 @@ def test_too_small_for_the_window() -> None:
 
 
 def test_templates_are_rows() -> None:
-    with pytest.raises(ShapeError, match="guess"):
-        COSINE(torch.ones(3), torch.ones(2, 3))
-    with pytest.raises(ShapeError, match="truth"):
+    with pytest.raises(ShapeError, match=r"guess must have shape \(B, D\)"):
+        COSINE(torch.ones(3), torch.ones(3))
+    with pytest.raises(ShapeError, match=r"truth must have shape \(B, D\)"):
         COSINE(torch.ones(2, 3), torch.ones(3))
 
 
