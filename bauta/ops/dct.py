@@ -39,13 +39,27 @@ def block_dct(images: Images) -> Features:
     """
     check_shape(images, "B 3 H W", "images")
     _check_dtype(images, "images")
-    height, width = images.shape[-2:]
-    rows, columns = (_forward_taps(n, images.dtype, images.device) for n in (height, width))
     with torch.autocast(images.device.type, enabled=False):
-        turned = to_planes(images).transpose(2, 3).flatten(0, 1)
-        halves = _Spread.apply(turned, rows)  # type: ignore[no-untyped-call]
-        maps = _Spread.apply(halves.transpose(2, 3).flatten(0, 1), columns)  # type: ignore[no-untyped-call]
-    return cast(Tensor, maps).view(len(images), CHANNELS, height, width)
+        return planes_dct(to_planes(images))
+
+
+def planes_dct(planes: Tensor) -> Features:
+    """Of planes (B, 3, H, W) as `to_planes` makes them: `block_dct` without its colors, and linear."""
+    height, width = planes.shape[-2:]
+    rows, columns = (_forward_taps(n, planes.dtype, planes.device) for n in (height, width))
+    halves = _Spread.apply(planes.transpose(2, 3).flatten(0, 1), rows)  # type: ignore[no-untyped-call]
+    maps = _Spread.apply(halves.transpose(2, 3).flatten(0, 1), columns)  # type: ignore[no-untyped-call]
+    return cast(Tensor, maps).view(len(planes), CHANNELS, height, width)
+
+
+def planes_dct_adjoint(maps: Features) -> Tensor:
+    """The adjoint of `planes_dct`: (B, 192, H, W) -> (B, 3, H, W)."""
+    height, width = maps.shape[-2:]
+    rows, columns = (_forward_taps(n, maps.dtype, maps.device) for n in (height, width))
+    lines = maps.reshape(-1, BLOCK, height, width)
+    halves = _Gather.apply(lines, columns).view(-1, BLOCK, height, width)  # type: ignore[no-untyped-call]
+    planes = _Gather.apply(halves.transpose(2, 3), rows)  # type: ignore[no-untyped-call]
+    return cast(Tensor, planes).view(len(maps), len(PLANES), width, height).transpose(2, 3)
 
 
 def inverse_block_dct(coefficients: Features) -> Images:

@@ -117,6 +117,17 @@ def test_gradients_are_those_of_the_map_also_the_second_ones() -> None:
     assert torch.autograd.gradgradcheck(lambda x: dct.block_dct(x) ** 2 / 100, images, fast_mode=True)
 
 
+def test_the_adjoint_is_the_transpose() -> None:
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.randn(2, 3, 7, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    maps = torch.randn(2, 192, 7, 5, generator=generator, dtype=torch.float64)
+    seen = dct.planes_dct(planes)
+    torch.testing.assert_close(seen, dct.block_dct(dct.to_images(planes)), rtol=0, atol=1e-9)
+    back = dct.planes_dct_adjoint(maps)
+    assert (seen * maps).sum().item() == pytest.approx((planes * back).sum().item(), rel=1e-12)
+    torch.testing.assert_close(torch.autograd.grad((seen * maps).sum(), planes)[0], back, rtol=0, atol=1e-9)
+
+
 def test_the_gradient_agrees_with_the_long_way_at_full_size() -> None:
     images = pictures(1, 3, 112, 112, dtype=torch.float32).requires_grad_()
     weights = pictures(1, 192, 112, 112, dtype=torch.float32)

@@ -13,7 +13,17 @@ from torch import Tensor
 
 from bauta.attacks.base import Knowledge, Knows, Reconstruction, Victim
 from bauta.errors import UsageError
-from bauta.ops.dct import BLOCK, CHANNELS, PLANES, axis_matrices, block_dct, to_images, to_planes
+from bauta.ops.dct import (
+    BLOCK,
+    CHANNELS,
+    PLANES,
+    axis_matrices,
+    block_dct,
+    planes_dct,
+    planes_dct_adjoint,
+    to_images,
+    to_planes,
+)
 from bauta.ops.quantize import to_8bit
 from bauta.spec import recipe
 from bauta.types import Faces, Images, Stage
@@ -24,6 +34,7 @@ PLANE = BLOCK**2
 POWER = (3e6, 1.5e5, 1.5e5)
 FLOOR = 1e-5  # of the noise, in the units of a coefficient: what float32 leaves
 EXACT = 1e-4  # of a channel's norm: below it a column of the wire *is* that channel
+USUAL = 2  # faces that a channel's own noise counts as, where that of one place is measured on a few
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,42 @@ class Prior:
     power: Tensor
 
 
+@dataclass(frozen=True)
+class Noise:
+    """What stands on the wire beside the channels: its mean and its variance, (columns, H, W) each."""
+
+    mean: Tensor
+    variance: Tensor
+
+    @classmethod
+    def heard(cls, total: Tensor, squares: Tensor, number: int) -> Noise:
+        """From the sums over `number` faces. Each place leans on its channel, the more the fewer faces there are."""
+        if number < 2:
+            return cls(torch.zeros_like(total), squares.mean((1, 2), keepdim=True).expand_as(squares))
+        mean = total / number
+        variance = ((squares - number * mean.square()) / (number - 1)).clamp_min(FLOOR**2)
+        # in logarithms: places of one channel differ by orders of magnitude, and the quiet ones are those that tell
+        usual = variance.log().mean((1, 2), keepdim=True)
+        variance = ((number * variance.log() + USUAL * usual) / (number + USUAL)).exp()
+        doubt = variance / number  # how far the mean of so many may be from what it would be of all
+        real = (mean.square().mean((1, 2), keepdim=True) - doubt.mean((1, 2), keepdim=True)).clamp_min(0)
+        return cls(mean * real / (real + doubt).clamp_min(FLOOR**2), variance)
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Normal equations for what a picture has beyond the mean, in the planes' DCT, without the prior.
+
+    apply: their matrix on (B, 3, H, W). right: their right side (B, 3, H, W). missed: (B,) the objective at the mean.
+    diagonal: (3, H, W), of the matrix or near it.
+    """
+
+    apply: Callable[[Tensor], Tensor]
+    right: Tensor
+    missed: Tensor
+    diagonal: Tensor
+
+
 class LinearInversion(Reconstruction):
     """Ridge regression through the known front end (ours; no training, and no network).
 
@@ -41,20 +88,21 @@ class LinearInversion(Reconstruction):
     linear map that can still be inverted. For each face it finds the planes x that minimize
     ::
 
-        sum over channels k on the wire of |A_k x - y_k|^2 / s_k^2  +  smoothness * |f (x - m)|^2 / p
+        sum over channels k on the wire of |(A_k x - y_k + o_k) / s_k|^2  +  smoothness * |f (x - m)|^2 / p
 
-    A_k is the front end's map to channel k; s_k the noise of that channel; m the mean of the public faces, f the
-    spatial frequency and p a plane's power, as the public faces have them: at ``smoothness=1`` it is the best linear
-    estimate. What no channel tells, as the brightness where DC is left out, comes from m, and is moved where the
-    picture would leave [0, 1]. Solved by conjugate gradients in the planes' DCT, where the front end is almost
-    diagonal; `steps` bounds them.
+    A_k is the front end's map to channel k; o_k and s_k the mean and the size of the noise on that channel, place by
+    place; m the mean of the public faces, f the spatial frequency and p a plane's power, as the public faces have
+    them: at ``smoothness=1`` it is the best linear estimate. What no channel tells, as the brightness where DC is left
+    out, comes from m, and is moved where the picture would leave [0, 1]. Solved by conjugate gradients in the planes'
+    DCT, where the front end is almost diagonal; `steps` bounds them.
 
     channels: which of the 192 channels each column of the wire is. None: `fit` finds out, with no other means than the
     device: it runs the scheme on up to `looks` public faces and sees which coefficients come out. Where every column is
     some coefficient exactly, a face may have another selection or order than the next (PartialFace): all that are seen
     are hypotheses, of which `candidates`, by the columns' magnitudes, are solved for each leaked face, and the one
     with the lowest objective counts. Else each column is taken for the channel that it is closest to over all faces,
-    and the rest for noise (DCTDP).
+    and the rest for noise, which those faces tell (DCTDP, whose training spreads it unevenly). Under noise a picture
+    takes a second or two of one core, else a tenth.
 
     It knows the scheme by default. PartialFace's subsets are keys: ``knowing(knows=Knows.KEYS)`` has the victim's, the
     default an attacker's own, which do not fit. Features behind a block DCT -> pictures in [0, 1]. Raises `UsageError`
@@ -90,7 +138,7 @@ class LinearInversion(Reconstruction):
         self.candidates, self.batch_size = candidates, batch_size
         self.prior_: Prior | None = None
         self.layouts_: Tensor | None = None if channels is None else torch.tensor([self.channels])
-        self.noise_: Tensor | None = None
+        self.noise_: Noise | None = None
         self.sizes_: Tensor | None = None
 
     __repr__ = recipe
@@ -110,7 +158,7 @@ class LinearInversion(Reconstruction):
         return fitted
 
     def _look(self, faces: Faces, victim: Victim) -> None:
-        """Find the layouts, and each column's noise, by running the scheme on `faces` and looking at what comes out."""
+        """Find the layouts, and the columns' noise, by running the scheme on `faces` and looking at what comes out."""
         powers, totals = torch.zeros(CHANNELS, dtype=torch.float64), torch.zeros(())
         layouts: set[tuple[int, ...]] = set()
         exact = True
@@ -131,7 +179,15 @@ class LinearInversion(Reconstruction):
             self.layouts_, self.noise_ = torch.tensor(sorted(layouts)), None
         else:
             self.layouts_ = totals.argmin(1)[None] if self.channels is None else torch.tensor([self.channels])
-            self.noise_ = (totals.gather(1, self.layouts_.T).flatten() / len(faces)).clamp_min(0).sqrt()
+            self.noise_ = self._listen(faces, victim, self.layouts_[0])
+
+    def _listen(self, faces: Faces, victim: Victim, layout: Tensor) -> Noise:
+        """Run the scheme once more, and take what is not the layout's channels for noise."""
+        total = squares = torch.zeros(())
+        for batch in faces.batches(self.batch_size):
+            rest = victim.observe(batch).cpu() - block_dct(to_8bit(batch.images)).cpu()[:, layout]
+            total, squares = total + rest.double().sum(0), squares + rest.double().square().sum(0)
+        return Noise.heard(total, squares, len(faces))
 
     def _check(self, wire: Tensor, size: Sequence[int]) -> None:
         wanted = "any number" if self.layouts_ is None else self.layouts_.shape[1]
@@ -182,34 +238,70 @@ class LinearInversion(Reconstruction):
 
     def _solve(self, leak: Tensor, layout: Tensor, prior: Prior) -> tuple[Tensor, Tensor]:
         """Planes (B, 3, H, W) and the objective (B,), if the columns are the channels of `layout`."""
-        height, width = leak.shape[-2:]
-        into, across = dct_basis(height).to(leak), dct_basis(width).to(leak)
-        rows, columns = axis_matrices(height).to(leak) @ into.T, axis_matrices(width).to(leak) @ across.T
-        noise = torch.full((len(layout),), FLOOR) if self.noise_ is None else self.noise_
-        weights = noise.to(leak).clamp_min(FLOOR).square().reciprocal()
-        start = into @ prior.mean.to(leak) @ across.T
-        right, missed = torch.zeros_like(start).repeat(len(leak), 1, 1, 1), leak.new_zeros(len(leak))
-        table = leak.new_zeros(BLOCK, len(PLANES), BLOCK)  # u, plane, v: the weight of each channel
-        for column, (channel, weight) in enumerate(zip(layout.tolist(), weights, strict=True)):
-            plane, u, v = channel // PLANE, channel % PLANE // BLOCK, channel % BLOCK
-            rest = leak[:, column] - rows[u] @ start[plane] @ columns[v].T
-            right[:, plane] += weight * (rows[u].T @ rest @ columns[v])
-            missed += weight * rest.square().sum((1, 2))
-            table[u, plane, v] += weight
-        left = rows.transpose(1, 2) @ rows
-        beside = torch.einsum("upv,vij->upij", table, columns.transpose(1, 2) @ columns)
-        ridge = self.smoothness * frequencies(start) / prior.power.to(leak)[:, None, None]
+        into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
+        mean = prior.mean.to(leak)
+        known = exact(leak, layout, mean) if self.noise_ is None else noisy(leak, layout, mean, self.noise_)
+        ridge = self.smoothness * frequencies(mean) / prior.power.to(leak)[:, None, None]
+        answer = conjugate_gradients(
+            lambda x: known.apply(x) + ridge * x, known.right, known.diagonal + ridge, self.steps
+        )
+        objective = known.missed - (known.right * answer).sum((1, 2, 3))
+        return mean + into.T @ answer @ across, objective
 
-        def normal(x: Tensor) -> Tensor:
-            result = ridge * x
-            for u in range(BLOCK):
-                result += left[u] @ x @ beside[u]
-            return result
 
-        diagonals = left.diagonal(dim1=1, dim2=2), beside.diagonal(dim1=2, dim2=3)
-        answer = conjugate_gradients(normal, right, torch.einsum("ui,upj->pij", *diagonals) + ridge, self.steps)
-        objective = missed - (right * answer).sum((1, 2, 3))
-        return into.T @ (start + answer) @ across, objective
+def exact(leak: Tensor, layout: Tensor, mean: Tensor) -> Equations:
+    """Where the columns (B, columns, H, W) are these channels but for rounding, alike everywhere: eight products of
+    small matrices stand for all channels."""
+    rows, columns = (axis_matrices(size).to(leak) @ dct_basis(size).to(leak).T for size in leak.shape[-2:])
+    into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
+    start = into @ mean @ across.T
+    right, missed = torch.zeros_like(start).repeat(len(leak), 1, 1, 1), leak.new_zeros(len(leak))
+    table = leak.new_zeros(BLOCK, len(PLANES), BLOCK)  # u, plane, v: the weight of each channel
+    weight = FLOOR**-2
+    for column, channel in enumerate(layout.tolist()):
+        plane, u, v = channel // PLANE, channel % PLANE // BLOCK, channel % BLOCK
+        rest = leak[:, column] - rows[u] @ start[plane] @ columns[v].T
+        right[:, plane] += weight * (rows[u].T @ rest @ columns[v])
+        missed += weight * rest.square().sum((1, 2))
+        table[u, plane, v] += weight
+    left, beside, diagonal = products(rows, columns, table)
+
+    def apply(x: Tensor) -> Tensor:
+        result = torch.zeros_like(x)
+        for u in range(BLOCK):
+            result += left[u] @ x @ beside[u]
+        return result
+
+    return Equations(apply, right, missed, diagonal)
+
+
+def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations:
+    """Where each place of a column has noise of its own: through the front end and back, face by face."""
+    weights = noise.variance.to(leak).clamp_min(FLOOR**2).reciprocal()
+    rest = leak - noise.mean.to(leak) - planes_dct(mean[None])[:, layout]
+    into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
+    trusted = leak.new_zeros(CHANNELS, *leak.shape[-2:]).index_add_(0, layout.to(leak.device), weights)
+
+    def back(maps: Tensor) -> Tensor:
+        return into @ planes_dct_adjoint(maps) @ across.T
+
+    def apply(x: Tensor) -> Tensor:
+        return torch.cat([back(planes_dct(into.T @ one @ across).mul_(trusted)) for one in torch.split(x, 1)])
+
+    right = torch.cat([back(torch.zeros_like(trusted).index_add_(0, layout, weights * one)[None]) for one in rest])
+    rows, columns = (axis_matrices(size).to(leak) @ dct_basis(size).to(leak).T for size in leak.shape[-2:])
+    table = trusted.mean((1, 2)).view(len(PLANES), BLOCK, BLOCK).transpose(0, 1)
+    *_, diagonal = products(rows, columns, table)
+    return Equations(apply, right, (weights * rest.square()).sum((1, 2, 3)), diagonal)
+
+
+def products(rows: Tensor, columns: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(8, H, H) and (8, 3, W, W), whose products are the normal matrix where channel (u, plane, v) has the weight
+    table[u, plane, v]; and its diagonal (3, H, W)."""
+    left = rows.transpose(1, 2) @ rows
+    beside = torch.einsum("upv,vij->upij", table, columns.transpose(1, 2) @ columns)
+    diagonals = left.diagonal(dim1=1, dim2=2), beside.diagonal(dim1=2, dim2=3)
+    return left, beside, torch.einsum("ui,upj->pij", *diagonals)
 
 
 def conjugate_gradients(normal: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, steps: int) -> Tensor:
