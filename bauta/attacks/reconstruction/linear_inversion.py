@@ -62,9 +62,8 @@ class Noise:
         # in logarithms: places of one channel differ by orders of magnitude, and the quiet ones are those that tell
         usual = variance.log().mean((1, 2), keepdim=True)
         variance = ((number * variance.log() + USUAL * usual) / (number + USUAL)).exp()
-        doubt = variance / number  # how far the mean of so many may be from what it would be of all
-        real = (mean.square().mean((1, 2), keepdim=True) - doubt.mean((1, 2), keepdim=True)).clamp_min(0)
-        return cls(mean * real / (real + doubt).clamp_min(FLOOR**2), variance)
+        chance = variance / number / mean.square().clamp_min(FLOOR**4)  # a mean that noise alone may have is none
+        return cls(mean * (1 - chance).clamp_min(0), variance)
 
 
 @dataclass(frozen=True)
