@@ -84,7 +84,7 @@ def test_it_is_the_dense_ridge_regression(quiet: bool) -> None:
     came = to_planes(attack(leak, NOBODY))
     wanted = to_images(torch.from_numpy(expected).view(1, 3, height, width))
     assert 0 < wanted.min() < wanted.max() < 1
-    torch.testing.assert_close(came, to_planes(wanted), rtol=0, atol=1e-6)
+    torch.testing.assert_close(came, to_planes(wanted), rtol=0, atol=1e-6 if quiet else 2e-3)  # gray levels
 
 
 @pytest.mark.parametrize("channels", [SERVER, NO_DC])

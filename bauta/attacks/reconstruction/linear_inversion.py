@@ -71,13 +71,14 @@ class Equations:
     """Normal equations for what a picture has beyond the mean, in the planes' DCT, without the prior.
 
     apply: their matrix on (B, 3, H, W). right: their right side (B, 3, H, W). missed: (B,) the objective at the mean.
-    diagonal: (3, H, W), of the matrix or near it.
+    diagonal: (3, H, W), of the matrix or near it. enough: the share of the squared residual at which it is solved.
     """
 
     apply: Callable[[Tensor], Tensor]
     right: Tensor
     missed: Tensor
     diagonal: Tensor
+    enough: float
 
 
 class LinearInversion(Reconstruction):
@@ -101,7 +102,7 @@ class LinearInversion(Reconstruction):
     are hypotheses, of which `candidates`, by the columns' magnitudes, are solved for each leaked face, and the one
     with the lowest objective counts. Else each column is taken for the channel that it is closest to over all faces,
     and the rest for noise, which those faces tell (DCTDP, whose training spreads it unevenly). Under noise a picture
-    takes a second or two of one core, else a tenth.
+    takes a second of one core, else a tenth.
 
     It knows the scheme by default. PartialFace's subsets are keys: ``knowing(knows=Knows.KEYS)`` has the victim's, the
     default an attacker's own, which do not fit. Features behind a block DCT -> pictures in [0, 1]. Raises `UsageError`
@@ -241,9 +242,11 @@ class LinearInversion(Reconstruction):
         mean = prior.mean.to(leak)
         known = exact(leak, layout, mean) if self.noise_ is None else noisy(leak, layout, mean, self.noise_)
         ridge = self.smoothness * frequencies(mean) / prior.power.to(leak)[:, None, None]
-        answer = conjugate_gradients(
-            lambda x: known.apply(x) + ridge * x, known.right, known.diagonal + ridge, self.steps
-        )
+
+        def normal(x: Tensor) -> Tensor:
+            return known.apply(x) + ridge * x
+
+        answer = conjugate_gradients(normal, known.right, known.diagonal + ridge, self.steps, known.enough)
         objective = known.missed - (known.right * answer).sum((1, 2, 3))
         return mean + into.T @ answer @ across, objective
 
@@ -271,7 +274,7 @@ def exact(leak: Tensor, layout: Tensor, mean: Tensor) -> Equations:
             result += left[u] @ x @ beside[u]
         return result
 
-    return Equations(apply, right, missed, diagonal)
+    return Equations(apply, right, missed, diagonal, enough=1e-20)
 
 
 def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations:
@@ -289,9 +292,13 @@ def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations
 
     right = torch.cat([back(torch.zeros_like(trusted).index_add_(0, layout, weights * one)[None]) for one in rest])
     rows, columns = (axis_matrices(size).to(leak) @ dct_basis(size).to(leak).T for size in leak.shape[-2:])
-    table = trusted.mean((1, 2)).view(len(PLANES), BLOCK, BLOCK).transpose(0, 1)
+    # a channel counts in the diagonal by what its places see of a picture: quiet ones see little
+    high, wide = rows.square().sum(2), columns.square().sum(2)
+    seen = torch.einsum("puvhw,uh,vw->upv", trusted.view(len(PLANES), BLOCK, BLOCK, *leak.shape[-2:]), high, wide)
+    table = seen / (high.sum(1)[:, None, None] * wide.sum(1))
     *_, diagonal = products(rows, columns, table)
-    return Equations(apply, right, (weights * rest.square()).sum((1, 2, 3)), diagonal)
+    missed = (weights * rest.square()).sum((1, 2, 3))
+    return Equations(apply, right, missed, diagonal, enough=1e-12)  # what is left is nothing beside the noise
 
 
 def products(rows: Tensor, columns: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -303,8 +310,11 @@ def products(rows: Tensor, columns: Tensor, table: Tensor) -> tuple[Tensor, Tens
     return left, beside, torch.einsum("ui,upj->pij", *diagonals)
 
 
-def conjugate_gradients(normal: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, steps: int) -> Tensor:
-    """x with normal(x) = right, by at most `steps` steps preconditioned with the diagonal; each plane on its own."""
+def conjugate_gradients(
+    normal: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, steps: int, enough: float
+) -> Tensor:
+    """x with normal(x) = right, by at most `steps` steps preconditioned with the diagonal; each plane on its own, all
+    until the squared residual is at most `enough` of what it was."""
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((-2, -1), keepdim=True)
@@ -313,7 +323,7 @@ def conjugate_gradients(normal: Callable[[Tensor], Tensor], right: Tensor, diago
     direction = rest / diagonal
     power = first = dot(rest, direction)
     for _ in range(steps):
-        if bool((power <= 1e-20 * first).all()):
+        if bool((power <= enough * first).all()):
             break
         moved = normal(direction)
         length = power / dot(direction, moved).clamp_min(1e-300)

@@ -58,9 +58,9 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
 
     Cost, of one core that is left alone: a picture takes a training 15 ms behind PartialFace, 27 as the twin, 36 behind
     PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with 9,000 pictures all nine
-    are three hours. Recognition and the two attackers without training are five minutes a scheme, a training
-    of `RecFace` about five, and there are 25 of these. quick: the twin, PartialFace and MinusFace, one epoch on 16
-    pictures, on 20 pairs and without the sets in color; about two minutes of one core.
+    are three hours. Recognition and the two attackers without training are five minutes a scheme, ten where there is
+    noise, a training of `RecFace` about five, and there are 25 of these. quick: the twin, PartialFace and MinusFace,
+    one epoch on 16 pictures, on 20 pairs and without the sets in color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
     settings = settings.unseen()

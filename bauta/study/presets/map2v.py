@@ -76,8 +76,8 @@ def map2v(settings: Settings, quick: bool) -> Iterator[Row]:
     unprotected one CMA-ES, Gaussian blobs without a prior, and attackers who have its templates (see `neighbors`).
 
     Cost of one core: a search is 12,000 pictures, two minutes where nothing, or little, is computed for a picture's
-    protection and up to ten behind DuetFace or DCTDP; a network that learns takes about five. quick: two schemes, 3
-    people, 60 queries.
+    protection and up to twenty behind DuetFace, MinusFace or DCTDP; a network that learns takes about five. quick: two
+    schemes, 3 people, 60 queries.
     """
     yield from sized(settings, FEW if quick else SMALL, quick)
 
