@@ -10,7 +10,7 @@ noise of its own and solved for: how many of them it decides rightly, each of th
 other one; the first line is of the pictures themselves. That is at once who can be found again, and what a server
 could recognize that learns nothing. In brackets 95 % intervals, from resampling people. 0.5 is the mean budget of the
 paper's tables, 4 the largest that it plots. SHEET: a PNG, the pictures and a line for each budget; it shows real faces
-and is for the one who looks. Needs BAUTA_MIRROR; twenty minutes of one core.
+and is for the one who looks. Needs BAUTA_MIRROR; an hour of one core.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from bauta.attacks import Knows, Victim
-from bauta.attacks.reconstruction.linear_inversion import FLOOR, POWER, LinearInversion, Noise, Prior, centered
+from bauta.attacks.reconstruction.linear_inversion import POWER, LinearInversion, Prior, centered
+from bauta.attacks.reconstruction.normal_equations import FLOOR, Noise
 from bauta.errors import UsageError
 from bauta.faces.datasets import load_dataset
 from bauta.ops.dct import block_dct, to_images, to_planes
