@@ -80,10 +80,10 @@ def exact(leak: Tensor, layout: Tensor, mean: Tensor) -> Equations:
 
 def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations:
     """Where each place of a column has noise of its own: through the front end and back, face by face."""
-    weights = noise.variance.to(leak).clamp_min(FLOOR**2).reciprocal()
+    weights, layout = noise.variance.to(leak).clamp_min(FLOOR**2).reciprocal(), layout.to(leak.device)
     rest = leak - noise.mean.to(leak) - planes_dct(mean[None])[:, layout]
     into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
-    trusted = leak.new_zeros(CHANNELS, *leak.shape[-2:]).index_add_(0, layout.to(leak.device), weights)
+    trusted = leak.new_zeros(CHANNELS, *leak.shape[-2:]).index_add_(0, layout, weights)
 
     def back(maps: Tensor) -> Tensor:
         return into @ planes_dct_adjoint(maps) @ across.T
