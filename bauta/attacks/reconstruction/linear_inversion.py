@@ -63,7 +63,7 @@ class LinearInversion(Reconstruction):
     are hypotheses, of which `candidates`, by the columns' magnitudes, are solved for each leaked face, and the one
     with the lowest objective counts. Else each column is taken for the channel that it is closest to over all faces,
     and the rest for noise, which those faces tell (DCTDP, whose training spreads it unevenly). Under noise a picture
-    takes a second of one core, else a tenth.
+    takes a second or two of one core, else a tenth.
 
     It knows the scheme by default. PartialFace's subsets are keys: ``knowing(knows=Knows.KEYS)`` has the victim's, the
     default an attacker's own, which do not fit. Features behind a block DCT -> pictures in [0, 1]. Raises `UsageError`
