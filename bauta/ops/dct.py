@@ -56,10 +56,7 @@ def planes_dct_adjoint(maps: Features) -> Tensor:
     """The adjoint of `planes_dct`: (B, 192, H, W) -> (B, 3, H, W)."""
     height, width = maps.shape[-2:]
     rows, columns = (_forward_taps(n, maps.dtype, maps.device) for n in (height, width))
-    lines = maps.reshape(-1, BLOCK, height, width)
-    halves = _Gather.apply(lines, columns).view(-1, BLOCK, height, width)  # type: ignore[no-untyped-call]
-    planes = _Gather.apply(halves.transpose(2, 3), rows)  # type: ignore[no-untyped-call]
-    return cast(Tensor, planes).view(len(maps), len(PLANES), width, height).transpose(2, 3)
+    return _gathered(maps, rows, columns)
 
 
 def inverse_block_dct(coefficients: Features) -> Images:
@@ -74,10 +71,7 @@ def inverse_block_dct(coefficients: Features) -> Images:
     height, width = coefficients.shape[-2:]
     rows, columns = (_inverse_taps(n, coefficients.dtype, coefficients.device) for n in (height, width))
     with torch.autocast(coefficients.device.type, enabled=False):
-        maps = coefficients.reshape(-1, BLOCK, height, width)
-        halves = _Gather.apply(maps, columns).view(-1, BLOCK, height, width)  # type: ignore[no-untyped-call]
-        planes = _Gather.apply(halves.transpose(2, 3), rows)  # type: ignore[no-untyped-call]
-        return to_images(planes.view(len(coefficients), len(PLANES), width, height).transpose(2, 3))
+        return to_images(_gathered(coefficients, rows, columns))
 
 
 def to_planes(images: Images) -> Tensor:
@@ -101,6 +95,15 @@ def axis_matrices(size: int) -> Tensor:
     own[: len(center)] += center
     above, below = before[:, 1:].diag_embed(-1), after[:, :-1].diag_embed(1)
     return own.diag_embed() + above + below
+
+
+def _gathered(maps: Tensor, rows: _Taps, columns: _Taps) -> Tensor:
+    """(B, 192, H, W) -> planes (B, 3, H, W): along the columns, then along the rows."""
+    height, width = maps.shape[-2:]
+    lines = maps.reshape(-1, BLOCK, height, width)
+    halves = _Gather.apply(lines, columns).view(-1, BLOCK, height, width)  # type: ignore[no-untyped-call]
+    planes = _Gather.apply(halves.transpose(2, 3), rows)  # type: ignore[no-untyped-call]
+    return cast(Tensor, planes).view(len(maps), len(PLANES), width, height).transpose(2, 3)
 
 
 def _check_dtype(x: Tensor, what: str) -> None:

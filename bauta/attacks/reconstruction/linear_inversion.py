@@ -122,7 +122,7 @@ class LinearInversion(Reconstruction):
         """Find the layouts, and the columns' noise, by running the scheme on `faces` and looking at what comes out."""
         powers, totals = torch.zeros(CHANNELS, dtype=torch.float64), torch.zeros(())
         layouts: set[tuple[int, ...]] = set()
-        exact = True
+        silent = True
         for batch in faces.batches(self.batch_size):
             wires, maps = victim.observe(batch), block_dct(to_8bit(batch.images))
             self._check(wires, maps.shape[-2:])
@@ -133,10 +133,10 @@ class LinearInversion(Reconstruction):
                 if self.channels is None and len(set(found.tolist())) < len(found):
                     continue  # a gray face has several empty channels, and nothing tells which of them a column is
                 left = apart.gather(1, found[:, None]).flatten()
-                exact &= bool((left <= EXACT**2 * power[found].clamp_min(FLOOR**2)).all())
+                silent &= bool((left <= EXACT**2 * power[found].clamp_min(FLOOR**2)).all())
                 layouts.add(tuple(found.tolist()))
         self.sizes_ = (powers / len(faces)).sqrt()
-        if exact and layouts:
+        if silent and layouts:
             self.layouts_, self.noise_ = torch.tensor(sorted(layouts)), None
         else:
             self.layouts_ = totals.argmin(1)[None] if self.channels is None else torch.tensor([self.channels])

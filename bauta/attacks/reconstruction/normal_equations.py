@@ -55,8 +55,7 @@ class Equations:
 def exact(leak: Tensor, layout: Tensor, mean: Tensor) -> Equations:
     """Where the columns (B, columns, H, W) are these channels but for rounding, alike everywhere: eight products of
     small matrices stand for all channels."""
-    rows, columns = (axis_matrices(size).to(leak) @ dct_basis(size).to(leak).T for size in leak.shape[-2:])
-    into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
+    into, across, rows, columns = along_axes(leak)
     start = into @ mean @ across.T
     right, missed = torch.zeros_like(start).repeat(len(leak), 1, 1, 1), leak.new_zeros(len(leak))
     table = leak.new_zeros(BLOCK, len(PLANES), BLOCK)  # u, plane, v: the weight of each channel
@@ -82,7 +81,7 @@ def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations
     """Where each place of a column has noise of its own: through the front end and back, face by face."""
     weights, layout = noise.variance.to(leak).clamp_min(FLOOR**2).reciprocal(), layout.to(leak.device)
     rest = leak - noise.mean.to(leak) - planes_dct(mean[None])[:, layout]
-    into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
+    into, across, rows, columns = along_axes(leak)
     trusted = leak.new_zeros(CHANNELS, *leak.shape[-2:]).index_add_(0, layout, weights)
 
     def back(maps: Tensor) -> Tensor:
@@ -92,7 +91,6 @@ def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations
         return torch.cat([back(planes_dct(into.T @ one @ across).mul_(trusted)) for one in torch.split(x, 1)])
 
     right = torch.cat([back(torch.zeros_like(trusted).index_add_(0, layout, weights * one)[None]) for one in rest])
-    rows, columns = (axis_matrices(size).to(leak) @ dct_basis(size).to(leak).T for size in leak.shape[-2:])
     # a channel counts in the diagonal by what its places see of a picture: quiet ones see little
     high, wide = rows.square().sum(2), columns.square().sum(2)
     seen = torch.einsum("puvhw,uh,vw->upv", trusted.view(len(PLANES), BLOCK, BLOCK, *leak.shape[-2:]), high, wide)
@@ -100,6 +98,13 @@ def noisy(leak: Tensor, layout: Tensor, mean: Tensor, noise: Noise) -> Equations
     *_, diagonal = products(rows, columns, table)
     missed = (weights * rest.square()).sum((1, 2, 3))
     return Equations(apply, right, missed, diagonal, enough=1e-12)  # what is left is nothing beside the noise
+
+
+def along_axes(leak: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The planes' DCT along rows and along columns (n, n), and the front end on what it gives, (8, n, n) each."""
+    into, across = (dct_basis(size).to(leak) for size in leak.shape[-2:])
+    rows, columns = (axis_matrices(len(basis)).to(leak) @ basis.T for basis in (into, across))
+    return into, across, rows, columns
 
 
 def products(rows: Tensor, columns: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
