@@ -34,6 +34,10 @@ class Job:
         """What is typed, also to go on."""
         raise NotImplementedError
 
+    def finished(self, out: Path) -> bool:
+        """Whether a run that was killed had nothing left to do, where the command refuses to do it again."""
+        return False
+
     def outputs(self, out: Path) -> dict[str, str]:
         """Name -> digest of all that must be the same in the end."""
         return {str(p.relative_to(out)): digest(p) for p in sorted(files(out))}
@@ -126,6 +130,9 @@ class LearnMask(Job):
         asked = ["--team", "bauta-plain", "--aligned", "--epochs", 10, "--seed", 7, "--device", "cpu"]
         out.mkdir(exist_ok=True)
         return bauta("mask", "learn", given / "people", *asked, "-o", out / "nobody.mask")
+
+    def finished(self, out: Path) -> bool:
+        return (out / "nobody.mask").exists()  # it is written whole or not at all, and never written over
 
 
 class ApplyMask(LearnMask):

@@ -102,7 +102,7 @@ def torture(job: Job, place: Path, kills: int, draw: Random) -> Tally:
             if code is None:
                 tally.kills += 1
                 tally.half += [f"after kill {tally.kills}: {name}" for name in job.half(out)]
-            go_on = code is None
+            go_on = code is None and not job.finished(out)
         tally.ends += 1
         if (came := job.outputs(out)) != expected:
             names = sorted(name for name in {*came, *expected} if came.get(name) != expected.get(name))

@@ -59,6 +59,34 @@ def test_a_command_that_fails_is_told(tmp_path: Path) -> None:
         kills.torture(Failing(), tmp_path, 1, Random(0))
 
 
+ONCE = """
+import pathlib, sys, time
+out = pathlib.Path(sys.argv[1])
+out.mkdir(exist_ok=True)
+if (out / "done.json").exists():
+    raise SystemExit(2)
+(out / "part").write_text("1")
+(out / "part").rename(out / "done.json")
+time.sleep(0.6)
+"""
+
+
+class Once(jobs.Job):
+    """Refuses to do again what is done, and dawdles after it is."""
+
+    def command(self, given: Path, out: Path) -> list[str]:
+        return [sys.executable, "-c", ONCE, str(out)]
+
+    def finished(self, out: Path) -> bool:
+        return (out / "done.json").exists()
+
+
+def test_who_is_killed_with_nothing_left_to_do_has_come_to_an_end(tmp_path: Path) -> None:
+    tally = kills.torture(Once(), tmp_path, 6, Random(0))
+    assert tally.kills >= 6
+    assert tally.failures == []
+
+
 @pytest.mark.parametrize(
     ("name", "whole", "half"),
     [
