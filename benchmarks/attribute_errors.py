@@ -26,6 +26,7 @@ from bauta.faces.datasets.lfw import EMOTIONS
 from bauta.faces.datasets.utkface import RACES
 from bauta.metrics import Interval, bootstrap
 from bauta.metrics.attribute import balanced_accuracy, blind_error, macro_auc, years_apart
+from bauta.metrics.draws import mean_interval
 from bauta.report import to_markdown
 from bauta.train.attributing import divided, guesses
 from bauta.types import Faces
@@ -43,8 +44,7 @@ Groups = dict[str, Tensor]  # name -> (N,) bool
 
 def mean(values: Tensor, owners: Tensor | None, rows: Tensor) -> Interval:
     """The mean over a group."""
-    chosen = None if owners is None else owners[rows]
-    return bootstrap(lambda v: float(v.mean()), values[rows].double(), groups=chosen)
+    return mean_interval(values[rows], None if owners is None else owners[rows])
 
 
 def lines(wrong: Mapping[str, Tensor], groups: Groups, owners: Tensor | None) -> Iterator[Line]:

@@ -19,13 +19,13 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from bauta import zoo
 from bauta.attacks import Knows, LinearInversion, Victim
 from bauta.faces import Pairs, write_image
 from bauta.memory import freed_memory_kept
-from bauta.metrics import COSINE, SSIM, Interval, bootstrap
+from bauta.metrics import COSINE, SSIM, Interval
+from bauta.metrics.draws import mean_interval
 from bauta.metrics.verification import ACCURACY, hits
 from bauta.pipeline import Pipeline
 from bauta.recognizers import Recognizer, load
@@ -40,11 +40,6 @@ from bauta.zoo.ours import FOLDS
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0)
 JUDGE, HELD, CAST = "mobilefacenet-casia", 400, 0.4
-
-
-def mean(values: Tensor) -> Interval:
-    """With its interval; every row is a person."""
-    return bootstrap(lambda rows: float(rows.mean()), values.double())
 
 
 def solved(epsilon: float, public: Faces, victims: Faces) -> Images:
@@ -83,8 +78,10 @@ def main(number: int, compared: int, sheet: Path | None) -> None:
     for epsilon in BUDGETS:
         pictures = solved(epsilon, public, victims)
         cosine = COSINE(embed(judge, Faces(pictures)), clean)
-        lines.append({"epsilon": epsilon, "SSIM": mean(SSIM(pictures, victims.images)), "cosine": mean(cosine)})
-        lines[-1]["accepted, %"] = mean(100.0 * (cosine > threshold))
+        lines.append(
+            {"epsilon": epsilon, "SSIM": mean_interval(SSIM(pictures, victims.images)), "cosine": mean_interval(cosine)}
+        )
+        lines[-1]["accepted, %"] = mean_interval(100.0 * (cosine > threshold))
         lines[-1]["decided, %"] = decided(judge, few, solved(epsilon, public, both))
         rows.append(pictures)
         print(to_text(lines[-1:], digits=3), flush=True)

@@ -34,7 +34,8 @@ from bauta.attacks import Access, EvolutionStrategy, Knowledge, Map2V, Map2VFast
 from bauta.attacks.reconstruction.search import Found, LatentSearch
 from bauta.faces import write_image
 from bauta.generators import Eigenfaces
-from bauta.metrics import COSINE, Interval, bootstrap
+from bauta.metrics import COSINE, Interval
+from bauta.metrics.draws import mean_interval
 from bauta.pipeline import Pipeline
 from bauta.recognizers import load
 from bauta.recognizers.folding import folded
@@ -60,15 +61,10 @@ def within(search: Iterator[Found], budget: int) -> list[Found]:
     return found
 
 
-def mean(values: Tensor) -> Interval:
-    """With its interval; every row is a victim."""
-    return bootstrap(lambda rows: float(rows.mean()), values.double())
-
-
 def at(found: list[Found], queries: int) -> Interval | None:
     """The mean best score after at most so many queries; None where the first thing found took more."""
     known = [each for each in found if int(each.queries.max()) <= queries]
-    return mean(known[-1].scores) if known else None
+    return mean_interval(known[-1].scores) if known else None
 
 
 def shares(published: list[Found], fast: list[Found]) -> Tensor:
@@ -120,13 +116,20 @@ def main(victims: int, budget: int, picture: Path | None) -> None:
             pictures.append(prior.render(last.latents))
             transfer = COSINE(judge.embed(pictures[-1]), clean)
         marks = {str(m): at(found[name], m) for m in MARKS if m < budget and name != "blind"}
-        final = {"queries": int(last.queries.max()), "final": mean(last.scores), "transfer": mean(transfer)}
+        final = {
+            "queries": int(last.queries.max()),
+            "final": mean_interval(last.scores),
+            "transfer": mean_interval(transfer),
+        }
         lines.append({"search": name, **marks, **final})
         print(to_text(lines[-1:], digits=3), flush=True)
     print(to_text(lines, digits=3))
     share = shares(found["Map2V"], found["Map2VFast"])
     print(
-        to_text([{"share of Map2V's queries that Map2VFast needs": mean(share), "most": float(share.max())}], digits=3)
+        to_text(
+            [{"share of Map2V's queries that Map2VFast needs": mean_interval(share), "most": float(share.max())}],
+            digits=3,
+        )
     )
     if picture is not None:
         sheet(pictures, picture)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bauta import zoo
 from bauta.attacks.purify import FILTERS
-from bauta.metrics import SSIM, bootstrap, wilson
-from bauta.metrics.draws import means
+from bauta.metrics import SSIM, wilson
+from bauta.metrics.draws import mean_interval
 from bauta.protections.images.service import SERVICES
 from bauta.recognizers import Recognizer, load
 from bauta.types import Faces, Images
@@ -101,4 +101,4 @@ def foreign_recognizers(but: Sequence[str], device: torch.device | str = "cpu") 
 
 def _mean(values: Tensor) -> object:
     """With an interval over the pictures, where there are at least two."""
-    return bootstrap(lambda v: float(v.mean()), values, at_once=means) if len(values) > 1 else float(values.mean())
+    return mean_interval(values) if len(values) > 1 else float(values.mean())

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bauta.metrics.base import Interval, bootstrap
+
 
 def means(counts: Tensor, values: Tensor) -> Tensor:
     """Of one number a row."""
@@ -18,6 +20,11 @@ def means(counts: Tensor, values: Tensor) -> Tensor:
     if bool(values.isfinite().all()):
         return counts.double() @ values / counts.sum(1)
     return torch.where(counts > 0, counts * values, 0.0).sum(1) / counts.sum(1)  # what was not drawn counts nothing
+
+
+def mean_interval(values: Tensor, groups: Tensor | None = None) -> Interval:
+    """The mean of one number a row, with its interval; `groups` as `bootstrap` takes them."""
+    return bootstrap(lambda v: float(v.mean()), values.double(), groups=groups, at_once=means)
 
 
 def fold_means(counts: Tensor, right: Tensor, fold: Tensor) -> Tensor:

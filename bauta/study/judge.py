@@ -15,7 +15,6 @@ from bauta.metrics import (
     PSNR,
     SSIM,
     best_threshold,
-    bootstrap,
     pmt_accuracy,
     rank1,
     srra,
@@ -23,7 +22,7 @@ from bauta.metrics import (
     threshold_at_far,
 )
 from bauta.metrics.base import Interval, Metric, SetMetric
-from bauta.metrics.draws import means
+from bauta.metrics.draws import mean_interval
 from bauta.metrics.image import cosine
 from bauta.study.records import Row
 from bauta.types import Images, Templates
@@ -52,9 +51,7 @@ class Ledger:
         """The mean of one value a row, of all rows or of the chosen ones."""
         chosen = slice(None) if rows is None else rows
         groups = None if self.groups is None else self.groups[chosen]
-        return self.row(
-            metric, bootstrap(mean, values[chosen].float(), groups=groups, at_once=means), private_when, note
-        )
+        return self.row(metric, mean_interval(values[chosen], groups), private_when, note)
 
     def over(self, metric: str, statistic: SetMetric, guess: Tensor, truth: Tensor) -> Row:
         """A statistic of the whole set."""
@@ -158,8 +155,3 @@ def srra_lines(threshold: float | None, gallery: Templates, identity: Tensor | N
 def filled(row: Row, interval: Interval) -> Row:
     """The row with its number."""
     return replace(row, value=interval.value, low=interval.low, high=interval.high, n=interval.n)
-
-
-def mean(values: Tensor) -> float:
-    """The statistic of most rows."""
-    return float(values.mean())

@@ -12,11 +12,10 @@ from bauta.attacks import Attack, ForeignRecognizer, InverseDCT, Knows, Linkage,
 from bauta.attacks.reconstruction.linear_inversion import LinearInversion
 from bauta.errors import BautaError, MissingError
 from bauta.faces import Pairs, load_dataset
-from bauta.metrics import bootstrap
-from bauta.metrics.draws import means
+from bauta.metrics.draws import mean_interval
 from bauta.pipeline import Pipeline, System
 from bauta.study.found import OWNER
-from bauta.study.judge import filled, mean
+from bauta.study.judge import filled
 from bauta.study.presets.frequencynetworks import CAST, SCHEMES, TWIN, Networks, Scheme, is_gray
 from bauta.study.presets.settings import Settings, stamped
 from bauta.study.presets.variants import AUTHORIZED as JUDGE
@@ -153,7 +152,7 @@ def cost(blank: Row, pipeline: Pipeline, faces: Faces) -> Iterator[Row]:
             seconds.append(time.perf_counter() - begun)
             sent = wire.numel() * 4
     threads = f"{torch.get_num_threads()} threads"
-    taken = bootstrap(mean, 1000 * torch.tensor(seconds), at_once=means)
+    taken = mean_interval(1000 * torch.tensor(seconds))
     yield filled(replace(blank, metric=CLIENT_TIME, note=threads), taken)
     yield replace(blank, metric=BYTES, value=float(sent))
 
