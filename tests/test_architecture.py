@@ -298,6 +298,14 @@ def test_light_modules_do_not_import_torch(module: str) -> None:
     assert python(f"import sys, {module}; print('torch' in sys.modules)") == "False\n"
 
 
+def test_what_few_parts_need_is_not_loaded_for_all() -> None:
+    """SciPy with scikit-learn takes as long to load as PyTorch, and each command and each worker is a process."""
+    packages = "bauta, bauta.job, bauta.study.presets, bauta.train, bauta.web.tasks"
+    late = "'scipy', 'sklearn', 'pandas', 'matplotlib', 'kornia', 'lightning_fabric', 'ray'"
+    code = f"import sys, {packages}; [getattr(bauta, n) for n in bauta.__all__]; print({{{late}}} & set(sys.modules))"
+    assert python(code) == "set()\n"
+
+
 def test_no_help_imports_torch() -> None:
     """`bauta --help`, and the help of every command there is."""
     printed = python(

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from bauta.errors import ShapeError, check_shape
@@ -92,6 +91,8 @@ def continued(face: Tensor) -> Tensor:
 
     Black is what is zero and joined to the picture's border; a picture that is nearly all black stays as it is.
     """
+    from scipy import ndimage  # late: few need it, and every command would load it
+
     check_shape(face, "3 H W", "face")
     _, height, width = face.shape
     parts, _ = ndimage.label(face.amax(0).numpy() == 0)

@@ -6,7 +6,6 @@ import math
 from typing import Self
 
 import torch
-from sklearn.utils.extmath import randomized_svd
 from torch import Generator, Tensor
 
 from bauta.errors import ShapeError, UsageError
@@ -63,6 +62,8 @@ class Eigenfaces(FacePrior):
             raise UsageError(
                 f"{self!r} needs more than {self.components} faces, got {len(faces)}; ask for fewer components."
             )
+        from sklearn.utils.extmath import randomized_svd  # late: with SciPy it takes as long to load as PyTorch
+
         rows = faces.images.detach().float().flatten(1)
         mean = rows.mean(0)
         _, spread, components = randomized_svd(

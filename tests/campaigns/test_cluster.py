@@ -30,9 +30,12 @@ def whole(found: Measured) -> bool:
     return (found.pictures, found.lost, found.doubled, found.half) == (PICTURES, 0, 0, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_node_loses_and_doubles_nothing(work: Path) -> None:
-    """White noise in the place of PMT: what is written and noted is the question, and not what it costs."""
+    """White noise in the place of PMT: what is written and noted is the question, and not what it costs.
+
+    A minute or two, most of it Ray's own processes. `tests/job/test_rayengine.py` kills an actor in every run.
+    """
     pytest.importorskip("ray", reason="needs Ray: pip install 'bauta[scale]'")
     here = alone(work, "local", PICTURES, 0, "--cheap")
     assert whole(here)

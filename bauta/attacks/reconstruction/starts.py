@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
-from sklearn.cluster import KMeans
 from torch import Generator, Tensor
 
 from bauta.errors import UsageError
@@ -65,6 +64,8 @@ class Clustered(Ranked):
         self.clusters = clusters
 
     def draws(self, prior: FacePrior, seed: int) -> Tensor:
+        from sklearn.cluster import KMeans  # late: with SciPy it takes as long to load as PyTorch
+
         drawn = super().draws(prior, seed)
         means = KMeans(self.clusters, n_init=1, random_state=seed).fit(drawn.flatten(1).cpu().numpy())
         return torch.from_numpy(means.cluster_centers_).to(drawn).view(-1, *prior.shape)
