@@ -12,11 +12,12 @@ WORKERS ?= 2
 # A file of tests stays in one process, for what its tests share; tests/conftest.py says which files come first.
 SPREAD := --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup test test-long check demo docs bench bench-keep bench-all coverage audit-deps lock release
+.PHONY: help setup test test-long test-offline check demo docs bench bench-keep bench-all coverage audit-deps lock release
 
 help:
 	@echo "make test    run the tests (set BAUTA_MIRROR to a folder of real weights and faces to run all of them)"
 	@echo "make test-long   the tests that make test leaves out: whole protocols of which it judges a part"
+	@echo "make test-offline  make test with loopback and no other network, in a namespace of its own"
 	@echo "make check   lint, formatting, types"
 	@echo "make demo    protect, mask, attack and audit people who do not exist"
 	@echo "make docs    the documentation as a site, in out/site"
@@ -41,6 +42,11 @@ test: setup
 test-long: export OMP_NUM_THREADS := 1
 test-long: setup
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m long
+
+# With loopback alone: nobody is asked for anything that a test did not start itself. Linux lends such namespaces.
+test-offline: export OMP_NUM_THREADS := 1
+test-offline: setup
+	$(BIN)/python -m campaigns.offline $(BIN)/python -m pytest --numprocesses $(WORKERS) $(SPREAD)
 
 check: setup
 	$(BIN)/ruff check .
