@@ -39,7 +39,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 def test_it_undoes_every_image_protection_in_part(kind: type[ImageProtection]) -> None:
     """Nearer to the original than the protected picture is, on faces that it has not seen, under other keys."""
     pipeline = Pipeline(NETWORK, kind(**OPTIONS[kind.__name__]).fit(VICTIMS, NETWORK))
-    attack = Denoiser(steps=50, batch_size=16, width=0.5)
+    attack = Denoiser(steps=60, batch_size=8, width=0.25)
     victim = Victim(pipeline, attack.knowledge)
     leak = pipeline.images(VICTIMS)
     restored = attack.fit(PUBLIC, victim)(leak, victim)
@@ -70,7 +70,7 @@ def test_it_runs_the_scheme_with_keys_of_its_own() -> None:
 
 def test_the_bare_picture_passes_nearly_unchanged() -> None:
     """The estimator's own error, beside which every leak is to be read."""
-    attack = Denoiser(steps=100, batch_size=16, width=0.5)
+    attack = Denoiser(steps=100, batch_size=8, width=0.5)
     victim = Victim(Pipeline(NETWORK), attack.knowledge)
     kept = attack.fit(PUBLIC, victim)(VICTIMS.images, victim)
     assert PSNR(kept, VICTIMS.images).mean() > 24
