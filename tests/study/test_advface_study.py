@@ -29,8 +29,8 @@ preset = importlib.import_module("bauta.study.presets.advface")  # the package's
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Tiny pairs in two folds, other people's faces, the tiny network and a tiny judge."""
-    for module in ("judge", "verification", "attributes"):
-        monkeypatch.setattr(f"bauta.study.{module}.bootstrap", partial(bootstrap, draws=20), raising=False)
+    for module in ("metrics.draws", "study.verification"):
+        monkeypatch.setattr(f"bauta.{module}.bootstrap", partial(bootstrap, draws=20))
     monkeypatch.setattr(preset, "network", lambda cut: tiny.recognizer())
     monkeypatch.setattr(preset, "ForeignRecognizer", lambda name: FOREIGN(tiny.recognizer("judge", seed=5)))
     monkeypatch.setattr(preset, "Linkage", lambda **options: LINKAGE(tiny.recognizer("teacher", seed=6), **options))

@@ -53,7 +53,7 @@ def server(*, channels: int = 192, embedding: int = 8) -> Recognizer:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Tiny gray pairs in two folds, other people's faces, tiny servers, teacher and judge."""
-    for module in ("study.judge", "study.verification", "study.presets.frequency"):
+    for module in ("metrics.draws", "study.verification"):
         monkeypatch.setattr(importlib.import_module(f"bauta.{module}"), "bootstrap", partial(bootstrap, draws=20))
     monkeypatch.setitem(trainable.TRAINABLE, "frequency_compact", server)
     monkeypatch.setattr(networks, "START", None)  # which has no layer of the tiny ones
@@ -160,7 +160,7 @@ def test_every_scheme_has_a_server_for_what_it_sends() -> None:
         assert all(getattr(p, "seed", 3) == 3 for p in pipeline.protections)
     assert {name for name, scheme in SCHEMES.items() if scheme.keyed} == {"PPFR-FD", "PartialFace"}
     for name, scheme in SCHEMES.items():
-        assert len(recovering(name, scheme, False)) == 3 + scheme.keyed + scheme.drawn
+        assert len(recovering(name, scheme, False)) == 3 + scheme.keyed + 2 * scheme.drawn
 
 
 def test_people_in_color_are_victims_or_attackers() -> None:

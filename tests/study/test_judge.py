@@ -47,7 +47,7 @@ class Darker(Reconstruction):
 
 @pytest.fixture(autouse=True)
 def short_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bauta.study.judge.bootstrap", partial(bootstrap, draws=60))
+    monkeypatch.setattr("bauta.metrics.draws.bootstrap", partial(bootstrap, draws=60))
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ WHO = torch.arange(3)
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals have tests of their own."""
-    monkeypatch.setattr("bauta.study.judge.bootstrap", partial(bootstrap, draws=20))
+    monkeypatch.setattr("bauta.metrics.draws.bootstrap", partial(bootstrap, draws=20))
     monkeypatch.setattr("bauta.study.validation.privacy_scores", partial(privacy_scores, draws=20))
 
 

@@ -77,7 +77,7 @@ class Greedy(Reidentification):
 @pytest.fixture(autouse=True)
 def short_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty draws an interval: these tests ask where the numbers come from, and the bootstrap has its own."""
-    monkeypatch.setattr("bauta.study.judge.bootstrap", partial(bootstrap, draws=60))
+    monkeypatch.setattr("bauta.metrics.draws.bootstrap", partial(bootstrap, draws=60))
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ PUBLIC = Faces(tiny.pictures(20, seed=9), 100 + torch.arange(20))
 @pytest.fixture(autouse=True)
 def short_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few draws: only where numbers come from is asked here."""
-    monkeypatch.setattr("bauta.study.judge.bootstrap", partial(bootstrap, draws=20))
+    monkeypatch.setattr("bauta.metrics.draws.bootstrap", partial(bootstrap, draws=20))
 
 
 class Turned(FeatureProtection):
