@@ -52,16 +52,16 @@ def frequency(settings: Settings, quick: bool) -> Iterator[Row]:
     Of each: accuracy on the protocol's folds and TAR at a FAR of 0.001, both sides protected, and what is lost to
     the twin on the same pairs; the client's time and bytes for a face. Attackers of the first pictures of 200
     pairs: `LinearInversion`, `InverseDCT`, `RecFace` with the victim's keys ("white-box"), with keys of its own
-    where there are keys ("black-box"), with each picture's draw where there is one ("enhanced white-box"), there
-    also for four times as many steps with the keys, and `Linkage`. On the twin each is unaware. Reconstructions are
-    judged beside clean pictures, by the twin and by a recognizer that took no part. Then recovery again in true
-    color, on UTKFace and the celebrities, by attackers with faces of these sets.
+    where there are keys ("black-box"), and `Linkage`. Where each picture has its own draw, `RecFace` also learns for
+    four times as many steps, with the keys and with the draws ("enhanced white-box"). On the twin each is unaware.
+    Reconstructions are judged beside clean pictures, by the twin and by a recognizer that took no part. Then
+    recovery again in true color, on UTKFace and the celebrities, by attackers with faces of these sets.
 
     Cost, of one core that is left alone: a picture takes a training 15 ms behind PartialFace, 27 as the twin, 36
     behind PPFR-FD, 83 behind DCTDP, 64 in DuetFace's client and 120 in MinusFace's first stage; with 9,000 pictures
     all nine are three hours. Recognition and the two attackers without training are five minutes a scheme, ten
-    where there is noise, a training of `RecFace` about five, and there are 25 of these, two of them four times as
-    long. quick: the twin, PartialFace and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets in
+    where there is noise, a training of `RecFace` about five, and there are 25 of these, four of them four times
+    as long. quick: the twin, PartialFace and MinusFace, one epoch on 16 pictures, on 20 pairs and without the sets in
     color; about two minutes of one core.
     """
     names = QUICK if quick else tuple(SCHEMES)
@@ -175,7 +175,7 @@ def recovering(name: str, scheme: Scheme, quick: bool) -> list[Attack]:
         made.append(learned.knowing(knows=Knows.SCHEME))
     if scheme.drawn:
         patient = RecFace(steps=4 if quick else LONGER, batch_size=8 if quick else 16, width=0.5)
-        made += [Unshuffled(learned), patient.knowing(knows=knowing(name))]
+        made += [patient.knowing(knows=knowing(name)), Unshuffled(patient)]
     return made
 
 
