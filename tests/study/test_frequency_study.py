@@ -160,7 +160,8 @@ def test_every_scheme_has_a_server_for_what_it_sends() -> None:
         assert all(getattr(p, "seed", 3) == 3 for p in pipeline.protections)
     assert {name for name, scheme in SCHEMES.items() if scheme.keyed} == {"PPFR-FD", "PartialFace"}
     for name, scheme in SCHEMES.items():
-        assert len(recovering(name, scheme, False)) == 3 + scheme.keyed + scheme.drawn + len(preset.LONGER.get(name, ()))
+        longer = len(preset.LONGER.get(name, ()))
+        assert len(recovering(name, scheme, False)) == 3 + scheme.keyed + scheme.drawn + longer
 
 
 def test_people_in_color_are_victims_or_attackers() -> None:
