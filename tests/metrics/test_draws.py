@@ -12,7 +12,7 @@ from bauta.errors import UsageError
 from bauta.metrics import auc, bootstrap, eer, tar_at_far
 from bauta.metrics.attribute import balanced_accuracy, macro_auc
 from bauta.metrics.base import KEPT, resampled
-from bauta.metrics.draws import aucs, balanced_accuracies, eers, fold_means, macro_aucs, means, tars
+from bauta.metrics.draws import aucs, balanced_accuracies, eers, fold_means, macro_aucs, mean_interval, means, tars
 from bauta.metrics.verification import mean_of_folds
 
 N = 60
@@ -93,3 +93,13 @@ def test_draws_without_a_meaning_are_left_out_here_too() -> None:
     others = torch.tensor([[i, j] for i in range(10) for j in range(i)])
     with pytest.raises(UsageError, match="measure more people"):
         bootstrap(auc, torch.arange(45.0), torch.arange(45) == 0, groups=others, draws=400, at_once=aucs)
+
+
+def test_a_mean_and_its_interval_are_those_of_a_loop() -> None:
+    """Of people with several rows, too; and in double precision, whatever comes in."""
+    values = torch.rand(60, generator=torch.Generator().manual_seed(4))
+    for groups in (None, torch.arange(60) // 3):
+        found = mean_interval(values, groups)
+        loop = bootstrap(lambda v: float(v.mean()), values.double(), groups=groups)
+        assert (found.value, found.n) == (pytest.approx(float(values.double().mean())), 60)
+        assert (found.low, found.high) == pytest.approx((loop.low, loop.high))
