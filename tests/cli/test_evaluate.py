@@ -128,9 +128,9 @@ def test_what_is_missing_and_what_is_wrong(bauta, tmp_path: Path, words: tuple[s
 
 # accuracy (percent) on all pairs, and the mean cosines of one person and of two on 600 of them
 PARTS = [
-    ("mobilefacenet-y1-ms1m", 98.95, 0.6501, 0.0112),
-    ("mobilefacenet-relu6-ms1m", 98.73, 0.6296, 0.0132),
-    ("mobilefacenet-casia", 97.87, 0.6214, 0.0350),
+    ("mobilefacenet-y1-ms1m", 98.95, 0.6273, 0.0085),
+    ("mobilefacenet-relu6-ms1m", 98.73, 0.6082, 0.0118),
+    ("mobilefacenet-casia", 97.87, 0.5967, 0.0323),
 ]
 
 
@@ -166,18 +166,18 @@ def test_the_others_reach_theirs(
 def test_a_part_of_lfw_does_not_contradict_their_accuracy(
     mirror: Path, name: str, accuracy: float, genuine: float, impostor: float
 ) -> None:
-    """300 pairs at the threshold stated: the accuracy stated lies in the exact interval of so many right answers.
+    """600 pairs at the threshold stated: the accuracy stated lies in the exact interval of so many right answers.
 
     So few answers hardly change where the preprocessing is wrong (0..1 in the place of -1..1: 99.25 % of 400), but the
     mean cosines do (0.644 -> 0.614): they are those of the code that reaches the stated figures on all pairs.
     """
-    pairs = load_pairs("lfw", 300)
+    pairs = load_pairs("lfw", 600)
     templates = embed(load(name), pairs.faces)
     cosines = (templates[pairs.first] * templates[pairs.second]).sum(1)
     threshold = zoo.weights(name).threshold
     assert threshold is not None
     right = int(((cosines > threshold) == pairs.same).sum())
-    within = binomtest(right, 300).proportion_ci(0.99, "exact")
+    within = binomtest(right, 600).proportion_ci(0.99, "exact")
     assert within.low <= accuracy / 100 <= within.high
     assert float(cosines[pairs.same].mean()) == pytest.approx(genuine, abs=0.002)
     assert float(cosines[~pairs.same].mean()) == pytest.approx(impostor, abs=0.002)
