@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from campaigns import offline
+from campaigns.jobs import bauta
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,13 +51,12 @@ def test_the_exit_code_is_the_commands() -> None:
 @pytest.mark.slow
 def test_a_face_is_protected_and_proven_without_a_network(tmp_path: Path) -> None:
     """Whatever native code does: torch, OpenCV, Pillow."""
-    bauta = [sys.executable, "-c", "from bauta.cli import main; main()"]
     home = {"BAUTA_HOME": str(tmp_path / "home"), "BAUTA_MIRROR": ""}
     people, out = tmp_path / "people", tmp_path / "out"
-    made = within(*bauta, "generator", "people", "-o", str(people), "-n", "1", "--views", "2", **home)
+    made = within(*bauta("generator", "people", "-o", people, "-n", 1, "--views", 2), **home)
     assert made.returncode == 0, made.stderr
-    asked = ["protect", str(people), "--for", "bauta-residual", "--aligned", "--steps", "2", "--out", str(out)]
-    done = within(*bauta, *asked, **home)
+    asked = ["protect", people, "--for", "bauta-residual", "--aligned", "--steps", 2, "--out", out]
+    done = within(*bauta(*asked), **home)
     assert done.returncode in (0, 1), done.stderr  # two steps are few, so the proof may refuse
     assert done.stderr == ""
     assert len(list(out.rglob("*.png"))) == 2

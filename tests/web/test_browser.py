@@ -114,9 +114,8 @@ def test_from_drop_to_download(page: Page, pictures: list[Path], tmp_path: Path)
 
 def test_by_keyboard_alone(page: Page, pictures: list[Path]) -> None:
     """Everything is reached by Tab, and worked by Space, Enter and arrows."""
-    page.on(
-        "filechooser", lambda _: None
-    )  # from now on Chromium tells of it; asked right before the key it may be late
+    # from now on Chromium tells of it: asked for right before the key it may be late
+    page.on("filechooser", lambda _: None)
     page.set_input_files("#files", [])
     reached = set()
     for _ in range(12):
